@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Every difference between the kernels that sef builds on, and no other file
+ * asks for a version. Distributions backport, so what can be asked for by name
+ * is; LINUX_VERSION_CODE is for signatures, which can't.
+ */
+#ifndef _SEF_COMPAT_H
+#define _SEF_COMPAT_H
+
+#include <linux/eventfd.h>
+#include <linux/hrtimer.h>
+#include <linux/version.h>
+
+/* 6.8 took the count away: it was 1 wherever it was used. */
+static inline void sef_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	eventfd_signal(ctx);
+#else
+	eventfd_signal(ctx, 1);
+#endif
+}
+
+/* 6.13 brought hrtimer_setup(), 6.15 took hrtimer_init() away. */
+static inline void sef_hrtimer_setup(struct hrtimer *timer,
+				     enum hrtimer_restart (*fn)(struct hrtimer *),
+				     clockid_t clock, enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, fn, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
+#endif
+}
+
+#endif /* _SEF_COMPAT_H */
