@@ -2,10 +2,13 @@
 /*
  * /dev/sef: roles, ioctl dispatch, read, poll, module init and exit.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/compat.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -30,8 +33,9 @@ static struct sef_service *sef_own_service(struct sef_file *file)
 	return file->service;
 }
 
-static int sef_register(struct sef_file *file, struct sef_register_args *args)
+static int sef_register(struct sef_file *file, void *data)
 {
+	struct sef_register_args *args = data;
 	struct sef_service *svc;
 	int err;
 
@@ -62,16 +66,18 @@ static int sef_register(struct sef_file *file, struct sef_register_args *args)
 	return 0;
 }
 
-static int sef_pong(struct sef_file *file, struct sef_pong_args *args)
+static int sef_pong(struct sef_file *file, void *data)
 {
 	struct sef_service *svc = sef_own_service(file);
+	struct sef_pong_args *args = data;
 
 	return IS_ERR(svc) ? PTR_ERR(svc) : sef_service_pong(svc, args->seq);
 }
 
-static int sef_set_reply(struct sef_file *file, struct sef_set_reply_args *args)
+static int sef_set_reply(struct sef_file *file, void *data)
 {
 	struct sef_service *svc = sef_own_service(file);
+	struct sef_set_reply_args *args = data;
 
 	if (IS_ERR(svc))
 		return PTR_ERR(svc);
@@ -86,8 +92,9 @@ static bool sef_time_ok(u64 ns)
 	return ns >= SEF_TIME_MIN_NS && ns <= SEF_TIME_MAX_NS;
 }
 
-static int sef_set_watch(struct sef_file *file, struct sef_watch_args *args)
+static int sef_set_watch(struct sef_file *file, void *data)
 {
+	struct sef_watch_args *args = data;
 	struct sef_watch *spare;
 	int err = -EBADFD;
 
@@ -114,8 +121,9 @@ static int sef_set_watch(struct sef_file *file, struct sef_watch_args *args)
 	return err;
 }
 
-static int sef_unwatch(struct sef_file *file, struct sef_unwatch_args *args)
+static int sef_unwatch(struct sef_file *file, void *data)
 {
+	struct sef_unwatch_args *args = data;
 	struct sef_watch *watch;
 
 	if (sef_role(file) != SEF_ROLE_SUPERVISOR)
@@ -129,8 +137,9 @@ static int sef_unwatch(struct sef_file *file, struct sef_unwatch_args *args)
 	return watch ? 0 : -ENOENT;
 }
 
-static int sef_ping(struct sef_file *file, struct sef_ping_args *args)
+static int sef_ping(struct sef_file *file, void *data)
 {
+	struct sef_ping_args *args = data;
 	struct sef_watch *watch;
 	int err = -ENOENT;
 
@@ -145,8 +154,10 @@ static int sef_ping(struct sef_file *file, struct sef_ping_args *args)
 	return err;
 }
 
-static int sef_get_status(struct sef_file *file, struct sef_status_args *args)
+static int sef_get_status(struct sef_file *file, void *data)
 {
+	struct sef_status_args *args = data;
+
 	if (args->flags & ~SEF_STATUS_NEXT)
 		return -EINVAL;
 	return sef_status(&file->supervisor, args);
@@ -162,69 +173,58 @@ union sef_args {
 	struct sef_status_args		status;
 };
 
-static long sef_call(struct sef_file *file, unsigned int cmd,
-		     union sef_args *args)
-{
-	switch (cmd) {
-	case SEF_IOC_REGISTER:
-		return sef_register(file, &args->reg);
-	case SEF_IOC_PONG:
-		return sef_pong(file, &args->pong);
-	case SEF_IOC_SET_REPLY:
-		return sef_set_reply(file, &args->set_reply);
-	case SEF_IOC_WATCH:
-		return sef_set_watch(file, &args->watch);
-	case SEF_IOC_UNWATCH:
-		return sef_unwatch(file, &args->unwatch);
-	case SEF_IOC_PING:
-		return sef_ping(file, &args->ping);
-	case SEF_IOC_STATUS:
-		return sef_get_status(file, &args->status);
-	default:
-		return -ENOTTY;
-	}
-}
+#define SEF_CALL(request, fn)	[_IOC_NR(request)] = { request, fn }
 
-/* The request as this kernel knows it, whatever size the caller's struct is. */
-static unsigned int sef_known_request(unsigned int cmd)
-{
-	static const unsigned int known[] = {
-		SEF_IOC_PONG,
-		SEF_IOC_REGISTER,
-		SEF_IOC_SET_REPLY,
-		SEF_IOC_WATCH,
-		SEF_IOC_UNWATCH,
-		SEF_IOC_PING,
-		SEF_IOC_STATUS,
-	};
-	int i;
+static const struct sef_call {
+	unsigned int	request;
+	int		(*fn)(struct sef_file *file, void *data);
+} sef_calls[] = {
+	SEF_CALL(SEF_IOC_REGISTER, sef_register),
+	SEF_CALL(SEF_IOC_PONG, sef_pong),
+	SEF_CALL(SEF_IOC_SET_REPLY, sef_set_reply),
+	SEF_CALL(SEF_IOC_WATCH, sef_set_watch),
+	SEF_CALL(SEF_IOC_UNWATCH, sef_unwatch),
+	SEF_CALL(SEF_IOC_PING, sef_ping),
+	SEF_CALL(SEF_IOC_STATUS, sef_get_status),
+};
 
-	for (i = 0; i < ARRAY_SIZE(known); i++)
-		if (!((known[i] ^ cmd) & ~IOCSIZE_MASK))
-			return known[i];
-	return 0;
+/* The call, whatever size the caller's struct is: NULL if there is none. */
+static const struct sef_call *sef_find_call(unsigned int cmd)
+{
+	unsigned int nr = _IOC_NR(cmd);
+	const struct sef_call *call;
+
+	if (nr >= ARRAY_SIZE(sef_calls))
+		return NULL;
+	call = &sef_calls[array_index_nospec(nr, ARRAY_SIZE(sef_calls))];
+	if (!call->fn || (call->request ^ cmd) & ~IOCSIZE_MASK)
+		return NULL;
+	return call;
 }
 
 static long sef_dev_ioctl(struct file *filp, unsigned int cmd,
 			  unsigned long arg)
 {
-	unsigned int known = sef_known_request(cmd);
-	size_t ksize = _IOC_SIZE(known), usize = _IOC_SIZE(cmd);
+	const struct sef_call *call = sef_find_call(cmd);
 	void __user *uarg = (void __user *)arg;
+	size_t ksize, usize = _IOC_SIZE(cmd);
 	union sef_args args;
 	long ret;
 
-	/* What is published first is the least: no struct has grown yet. */
-	if (!known || usize < ksize)
+	if (!call)
+		return -ENOTTY;
+	/* No struct has grown yet: the size first published is the size. */
+	ksize = _IOC_SIZE(call->request);
+	if (usize < ksize)
 		return -ENOTTY;
 	ret = copy_struct_from_user(&args, ksize, uarg, usize);
 	if (ret)
 		return ret;
 
-	/* An answer that can't be delivered must not be found out afterwards. */
+	/* Learn before anything is done that the answer can be delivered. */
 	if ((cmd & IOC_OUT) && copy_to_user(uarg, &args, ksize))
 		return -EFAULT;
-	ret = sef_call(filp->private_data, known, &args);
+	ret = call->fn(filp->private_data, &args);
 	if (!ret && (cmd & IOC_OUT) && copy_to_user(uarg, &args, ksize))
 		ret = -EFAULT;
 	return ret;

@@ -10,7 +10,10 @@
  * fires early, because of a pong in between, it is put off: so a healthy
  * service pays for timers once or twice a period, however often it pongs.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/eventfd.h>
+#include <linux/printk.h>
 #include <linux/timekeeping.h>
 
 #include "sef_compat.h"
@@ -64,6 +67,8 @@ static void sef_watch_enter(struct sef_watch *watch, enum sef_state state,
 	lockdep_assert_held(&watch->service->lock);
 
 	trace_sef_verdict(watch, state);
+	pr_debug("service %llu: state %d after %d, misses %u\n",
+		 watch->service->id, state, watch->state, watch->misses);
 	watch->state = state;
 	sef_watch_notify(watch, 0, seq, 0, now);
 }
