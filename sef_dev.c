@@ -173,19 +173,17 @@ union sef_args {
 	struct sef_status_args		status;
 };
 
-#define SEF_CALL(request, fn)	[_IOC_NR(request)] = { request, fn }
-
 static const struct sef_call {
 	unsigned int	request;
 	int		(*fn)(struct sef_file *file, void *data);
 } sef_calls[] = {
-	SEF_CALL(SEF_IOC_REGISTER, sef_register),
-	SEF_CALL(SEF_IOC_PONG, sef_pong),
-	SEF_CALL(SEF_IOC_SET_REPLY, sef_set_reply),
-	SEF_CALL(SEF_IOC_WATCH, sef_set_watch),
-	SEF_CALL(SEF_IOC_UNWATCH, sef_unwatch),
-	SEF_CALL(SEF_IOC_PING, sef_ping),
-	SEF_CALL(SEF_IOC_STATUS, sef_get_status),
+	[_IOC_NR(SEF_IOC_REGISTER)] = { SEF_IOC_REGISTER, sef_register },
+	[_IOC_NR(SEF_IOC_PONG)] = { SEF_IOC_PONG, sef_pong },
+	[_IOC_NR(SEF_IOC_SET_REPLY)] = { SEF_IOC_SET_REPLY, sef_set_reply },
+	[_IOC_NR(SEF_IOC_WATCH)] = { SEF_IOC_WATCH, sef_set_watch },
+	[_IOC_NR(SEF_IOC_UNWATCH)] = { SEF_IOC_UNWATCH, sef_unwatch },
+	[_IOC_NR(SEF_IOC_PING)] = { SEF_IOC_PING, sef_ping },
+	[_IOC_NR(SEF_IOC_STATUS)] = { SEF_IOC_STATUS, sef_get_status },
 };
 
 /* The call, whatever size the caller's struct is: NULL if there is none. */
