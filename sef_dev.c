@@ -292,7 +292,9 @@ static void sef_event_untake(struct sef_file *file,
 			watch->event_time = time;
 			list_add(&watch->queued, &sup->queue);
 		} else {
-			watch->event.changes += event->changes;
+			watch->event.changes = min_t(u64, U32_MAX,
+						     (u64)event->changes +
+						     watch->event.changes);
 			watch->event.passed |= event->passed;
 			if (!(watch->event.flags & SEF_EVENT_PONG))
 				watch->event.rtt_ns = event->rtt_ns;
