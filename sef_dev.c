@@ -40,7 +40,7 @@ static int sef_register(struct sef_file *file, void *data)
 	int err;
 
 	if (args->flags || args->__reserved || args->reply > SEF_REPLY_NULL ||
-	    args->eventfd < -1 || !args->name[0] ||
+	    !args->name[0] ||
 	    strnlen(args->name, SEF_NAME_SIZE) == SEF_NAME_SIZE)
 		return -EINVAL;
 

@@ -197,7 +197,7 @@ struct sef_service *sef_service_new(struct sef_user *user,
 	struct sef_service *svc;
 	struct eventfd_ctx *eventfd = NULL;
 
-	if (args->eventfd >= 0) {
+	if (args->eventfd != -1) {
 		eventfd = eventfd_ctx_fdget(args->eventfd);
 		if (IS_ERR(eventfd))
 			return ERR_CAST(eventfd);
