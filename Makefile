@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0
+# What a person types; Kbuild is what builds the module. "make help" lists it.
+
+KDIR	?= /lib/modules/$(shell uname -r)/build
+KERNEL	?= 6.12
+KERNELS	?= 6.12 6.1
+prefix	?= /usr/local
+
+SEF_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sef
+export SEF_CACHE CMD TESTS KSFT V
+
+sudo	:= $(if $(filter 0,$(shell id -u)),,sudo)
+kbuild	= $(MAKE) -C $(KDIR) M=$(CURDIR)
+
+all: headers ## build sef.ko for the running kernel, or for KDIR=its build directory
+	$(kbuild) modules
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "V=1 shows every command; VM kernels are kept in $(SEF_CACHE) (SEF_CACHE=)"
+
+headers:
+	@[ -e $(KDIR)/Makefile ] || { echo "no kernel headers in $(KDIR):" \
+		"install linux-headers-$$(uname -r), or give KDIR=, or use a VM: make vm" >&2; exit 1; }
+
+load: all ## insert it into the running kernel
+	@[ ! -d /sys/module/sef ] || { echo "sef is loaded already: make unload first" >&2; exit 1; }
+	$(sudo) insmod ./sef.ko
+
+unload: ## remove it again
+	@[ -d /sys/module/sef ] || { echo "sef is not loaded" >&2; exit 1; }
+	$(sudo) rmmod sef
+
+# Debian's headers have no System.map, and without it modules_install leaves
+# depmod out.
+install: all ## install sef.ko, and sef.h below $(prefix), all below $(DESTDIR)
+	$(kbuild) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+	$(if $(DESTDIR),,depmod $$($(kbuild) -s kernelrelease))
+	install -D -m 644 uapi/linux/sef.h $(DESTDIR)$(prefix)/include/linux/sef.h
+
+# In a VM, on any machine; nothing touches the machine's own kernel.
+
+modules: ## build sef.ko for KERNEL=6.12 or 6.1 in build/KERNEL, headers fetched
+	@vm/deps
+	@vm/fetch busybox $(KERNEL)
+	@vm/module $(KERNEL)
+
+vm: modules ## run CMD='...' as root in a VM of KERNEL with sef.ko loaded
+	@[ -n "$$CMD" ] || { echo "say what to run: make vm CMD='ls -l /dev/sef'" >&2; exit 1; }
+	@vm/run $(KERNEL) "$$CMD"
+
+shell: modules ## the same, an interactive shell
+	@vm/run $(KERNEL)
+
+demo: modules ## see a supervised service live, hang and die in a VM
+	@$(MAKE) $(if $(filter 1,$(V)),,-s) --no-print-directory -C demo OUTPUT=$(CURDIR)/build/sef/demo
+	@vm/run $(KERNEL) /sef/demo/demo
+
+test: ## run the selftests on KERNELS="6.12 6.1"; TESTS="..." for some of them
+	@vm/deps test
+	@vm/test $(KERNELS)
+
+fetch-new: ## fetch newer VM kernels if Debian has them
+	@vm/deps
+	@vm/fetch --new $(KERNELS)
+
+clean: ## remove everything built here
+	rm -rf build
+	rm -f *.o *.ko *.mod *.mod.c .*.cmd .*.d modules.order Module.symvers
+
+distclean: clean ## the same, and the cache of VM kernels
+	rm -rf $(foreach d,[1-9].* busybox kselftest tmp.* lock,"$(SEF_CACHE)"/$(d))
+	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
+
+.PHONY: all help headers load unload install modules vm shell demo test fetch-new clean distclean

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034
+# What every script in vm/ shares. Source it first.
+
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${SEF_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sef}
+# What the VM finds as /sef, besides the module: demo/, selftests/ ...
+sef_dir=$top/build/sef
+
+step() { printf '%s\n' "$*" >&2; }
+die() { printf '%s\n' "vm/${0##*/}: $*" >&2; exit 1; }
+
+# Run a command; show what it prints only when it fails, or with V=1.
+quietly() {
+	if [ "${V:-0}" = 1 ]; then
+		"$@" >&2
+		return
+	fi
+	local log status=0
+	log=$(mktemp)
+	"$@" >"$log" 2>&1 || status=$?
+	[ "$status" = 0 ] || cat "$log" >&2
+	rm -f "$log"
+	return "$status"
+}
