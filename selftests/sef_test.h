@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of /dev/sef share. A helper asserts all it does, so a test
+ * names only what it is about. Outputs are poisoned before every call.
+ *
+ * Times: a service that is to miss a deadline gets SHORT ones, a service that is
+ * to meet them gets an HOUR, and waiting ends after PATIENCE. So a slow machine
+ * makes a test slower, never wrong.
+ */
+#ifndef SEF_TEST_H
+#define SEF_TEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/sef.h>
+
+#include "kselftest_harness.h"
+
+#define MSEC		1000000ULL
+#define SHORT		(20 * MSEC)
+#define HOUR		(3600000 * MSEC)
+#define PATIENCE	10000		/* ms */
+
+#define POISON		0xa5
+#define POISON64	0xa5a5a5a5a5a5a5a5ULL
+
+#define PASSED(state)	(1U << SEF_STATE_##state)
+
+struct service {
+	int fd;
+	int efd;
+	__u64 id;
+};
+
+/* 0, or the errno. */
+static inline int call(int fd, unsigned long request, void *arg)
+{
+	int ret = ioctl(fd, request, arg);
+
+	return ret < 0 ? errno : -ret;
+}
+
+static inline __u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 * MSEC + ts.tv_nsec;
+}
+
+static inline bool readable(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) == 1 && pfd.revents == POLLIN;
+}
+
+static inline void wait_readable(struct __test_metadata *_metadata, int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	ASSERT_EQ(1, poll(&pfd, 1, PATIENCE));
+	ASSERT_EQ(POLLIN, pfd.revents);
+}
+
+static inline int new_file(struct __test_metadata *_metadata)
+{
+	int fd = open("/dev/sef", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	ASSERT_LE(0, fd) {
+		TH_LOG("/dev/sef: %s: load sef.ko and be root",
+		       strerror(errno));
+	}
+	return fd;
+}
+
+static inline int new_eventfd(struct __test_metadata *_metadata)
+{
+	int efd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	ASSERT_LE(0, efd);
+	return efd;
+}
+
+/* What follows the name's NUL is to be ignored, so it is poison too. */
+static inline void fill_register(struct sef_register_args *args,
+				 const char *name, int efd)
+{
+	memset(args, POISON, sizeof(*args));
+	args->flags = 0;
+	args->reply = SEF_REPLY_PONG;
+	args->eventfd = efd;
+	args->__reserved = 0;
+	memcpy(args->name, name, strlen(name) + 1);
+}
+
+static inline __u64 register_as(struct __test_metadata *_metadata, int fd,
+				const char *name, int efd)
+{
+	struct sef_register_args args, was;
+
+	fill_register(&args, name, efd);
+	was = args;
+	ASSERT_EQ(0, call(fd, SEF_IOC_REGISTER, &args));
+	ASSERT_NE(POISON64, args.id);
+	ASSERT_NE(0, args.id);
+	was.id = args.id;
+	EXPECT_EQ(0, memcmp(&was, &args, sizeof(args)));
+	return args.id;
+}
+
+static inline void new_service(struct __test_metadata *_metadata,
+			       struct service *s)
+{
+	s->fd = new_file(_metadata);
+	s->efd = new_eventfd(_metadata);
+	s->id = register_as(_metadata, s->fd, "selftest", s->efd);
+}
+
+static inline void close_service(struct __test_metadata *_metadata,
+				 struct service *s)
+{
+	EXPECT_EQ(0, close(s->fd));
+	EXPECT_EQ(0, close(s->efd));
+}
+
+static inline int pong(int fd, __u64 seq)
+{
+	struct sef_pong_args args = { .seq = seq };
+
+	return call(fd, SEF_IOC_PONG, &args);
+}
+
+static inline int set_reply(int fd, __u32 reply)
+{
+	struct sef_set_reply_args args = { .reply = reply };
+
+	return call(fd, SEF_IOC_SET_REPLY, &args);
+}
+
+/* The cookie is known from the id, so that every event can be checked. */
+static inline int watch(int fd, __u64 id, __u64 period, __u64 timeout,
+			__u32 tolerate)
+{
+	struct sef_watch_args args = {
+		.id = id,
+		.cookie = ~id,
+		.period_ns = period,
+		.timeout_ns = timeout,
+		.tolerate = tolerate,
+	};
+
+	return call(fd, SEF_IOC_WATCH, &args);
+}
+
+static inline int unwatch(int fd, __u64 id)
+{
+	struct sef_unwatch_args args = { .id = id };
+
+	return call(fd, SEF_IOC_UNWATCH, &args);
+}
+
+static inline int ping_error(int fd, __u64 id)
+{
+	struct sef_ping_args args = { .id = id, .seq = POISON64 };
+	int err = call(fd, SEF_IOC_PING, &args);
+
+	return args.id == id && args.seq == POISON64 ? err : -1;
+}
+
+static inline __u64 ping(struct __test_metadata *_metadata, int fd, __u64 id)
+{
+	struct sef_ping_args args = { .id = id, .seq = POISON64 };
+
+	ASSERT_EQ(0, call(fd, SEF_IOC_PING, &args));
+	ASSERT_EQ(id, args.id);
+	ASSERT_NE(0, args.seq);
+	ASSERT_NE(POISON64, args.seq);
+	return args.seq;
+}
+
+static inline int try_status(int fd, __u64 id, __u32 flags,
+			     struct sef_status_args *st)
+{
+	memset(st, POISON, sizeof(*st));
+	st->id = id;
+	st->flags = flags;
+	return call(fd, SEF_IOC_STATUS, st);
+}
+
+static inline int status_error(int fd, __u64 id, __u32 flags)
+{
+	struct sef_status_args st, was;
+	int err;
+
+	memset(&was, POISON, sizeof(was));
+	was.id = id;
+	was.flags = flags;
+	err = try_status(fd, id, flags, &st);
+	return memcmp(&was, &st, sizeof(st)) ? -1 : err;
+}
+
+static inline void get_status(struct __test_metadata *_metadata, int fd,
+			      __u64 id, struct sef_status_args *st)
+{
+	ASSERT_EQ(0, try_status(fd, id, 0, st));
+	ASSERT_EQ(id, st->id);
+	ASSERT_EQ(0, st->flags);
+}
+
+static inline __u32 state_of(struct __test_metadata *_metadata, int fd,
+			     __u64 id)
+{
+	struct sef_status_args st;
+
+	get_status(_metadata, fd, id, &st);
+	return st.state;
+}
+
+/* What holds of every event. */
+static inline void check_event(struct __test_metadata *_metadata,
+			       const struct sef_event *ev)
+{
+	EXPECT_NE(0, ev->id);
+	EXPECT_NE(POISON64, ev->id);
+	EXPECT_GT(HOUR, ev->age_ns);
+	EXPECT_GT(HOUR, ev->silent_ns);
+	EXPECT_EQ(0, ev->flags & ~SEF_EVENT_PONG);
+	EXPECT_LE(SEF_STATE_WAITING, ev->state);
+	EXPECT_GE(SEF_STATE_GONE, ev->state);
+	EXPECT_EQ(0, ev->passed & ~(PASSED(WAITING) | PASSED(ALIVE) |
+				    PASSED(LATE) | PASSED(UNRESPONSIVE) |
+				    PASSED(DEAD) | PASSED(GONE)));
+	EXPECT_LE(1, ev->changes);
+	EXPECT_LE(0, ev->pid);
+	if (!(ev->flags & SEF_EVENT_PONG))
+		EXPECT_EQ(0, ev->rtt_ns);
+	if (ev->state != SEF_STATE_DEAD)
+		EXPECT_EQ(0, ev->wait_status);
+	if (!ev->misses)
+		EXPECT_EQ(SEF_WHY_UNKNOWN, ev->why);
+}
+
+static inline void get_event(struct __test_metadata *_metadata, int fd,
+			     struct sef_event *ev)
+{
+	wait_readable(_metadata, fd);
+	memset(ev, POISON, sizeof(*ev));
+	ASSERT_EQ(sizeof(*ev), read(fd, ev, sizeof(*ev)));
+	check_event(_metadata, ev);
+}
+
+/*
+ * Read the events of the one watch of @fd until @state; @ev tells what all of
+ * them amount to, as if they had been one.
+ */
+static inline void until(struct __test_metadata *_metadata, int fd, __u64 id,
+			 __u32 state, struct sef_event *ev)
+{
+	__u32 changes = 0, passed = 0, flags = 0;
+
+	do {
+		get_event(_metadata, fd, ev);
+		ASSERT_EQ(id, ev->id);
+		ASSERT_EQ(~id, ev->cookie);
+		changes += ev->changes;
+		passed |= ev->passed;
+		flags |= ev->flags;
+	} while (ev->state != state);
+	ev->changes = changes;
+	ev->passed = passed;
+	ev->flags = flags;
+}
+
+/* How many pings the eventfd has counted, 1 at least. */
+static inline __u64 get_pings(struct __test_metadata *_metadata, int efd)
+{
+	__u64 pings = 0;
+
+	wait_readable(_metadata, efd);
+	ASSERT_EQ(sizeof(pings), read(efd, &pings, sizeof(pings)));
+	return pings;
+}
+
+/* The end of a child that does its part of a test and exits with 0. */
+static inline void join_child(struct __test_metadata *_metadata, pid_t pid)
+{
+	int status = -1;
+
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+}
+
+/* The state letter of a task in /proc, '?' for none. */
+static inline char task_state(pid_t pid, pid_t tid)
+{
+	char path[64], buf[512] = "", *end;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return '?';
+	if (read(fd, buf, sizeof(buf) - 1) < 0)
+		buf[0] = '\0';
+	close(fd);
+	end = strrchr(buf, ')');
+	return end && end[1] ? end[2] : '?';
+}
+
+/* Wait for @state, a millisecond between two looks. */
+static inline bool wait_task_state(pid_t pid, pid_t tid, char state)
+{
+	int looks = PATIENCE;
+
+	while (task_state(pid, tid) != state && looks--)
+		poll(NULL, 0, 1);
+	return looks >= 0;
+}
+
+/*
+ * Time passes, as the kernel counts it: a service of its own misses @misses
+ * deadlines of a SHORT timeout. What was to happen within that many, happened.
+ */
+static inline void let_deadlines_pass(struct __test_metadata *_metadata,
+				      __u32 misses)
+{
+	struct sef_event ev;
+	struct service s;
+	int sup = new_file(_metadata);
+
+	new_service(_metadata, &s);
+	ASSERT_EQ(0, watch(sup, s.id, SHORT, SHORT, misses - 1));
+	until(_metadata, sup, s.id, SEF_STATE_UNRESPONSIVE, &ev);
+	EXPECT_EQ(0, close(sup));
+	close_service(_metadata, &s);
+}
+
+#endif /* SEF_TEST_H */

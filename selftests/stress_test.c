@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Services that come and go, in every way they can, under supervisors that
+ * come and go: for some seconds, after which nothing is left.
+ */
+#include "sef_test.h"
+
+#define SECONDS		5
+#define PROCESSES	4
+#define NAME		"stress"
+
+static unsigned int seed;
+
+static unsigned int pick(unsigned int n)
+{
+	seed = seed * 1103515245 + 12345;
+	return (seed >> 16) % n;
+}
+
+/* Register, answer for a while, end: by close, by exit, held by a child. */
+static void be_services(struct __test_metadata *_metadata, __u64 end)
+{
+	struct sef_request req;
+	unsigned int i;
+	pid_t pid;
+	int fd, efd;
+
+	while (now_ns() < end) {
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (pid) {
+			waitpid(pid, NULL, 0);
+			pick(2);
+			continue;
+		}
+		efd = new_eventfd(_metadata);
+		for (i = pick(20); i; i--) {
+			fd = new_file(_metadata);
+			register_as(_metadata, fd, NAME, pick(2) ? efd : -1);
+			EXPECT_EQ(0, pong(fd, 0));
+			if (pick(2) && read(fd, &req, sizeof(req)) > 0)
+				pong(fd, req.seq);
+			if (!pick(4))
+				EXPECT_EQ(0, set_reply(fd, pick(2)));
+			if (!pick(8) && !fork())
+				_exit(!!poll(NULL, 0, pick(10)));
+			if (pick(2))
+				close(fd);
+		}
+		if (pick(2))
+			raise(SIGKILL);
+		_exit(0);
+	}
+}
+
+static void check_events(struct __test_metadata *_metadata, int fd)
+{
+	struct sef_event ev[16];
+	ssize_t got = read(fd, ev, sizeof(ev));
+	unsigned int i;
+
+	if (got < 0) {
+		/* no event, or no watch was made yet */
+		EXPECT_TRUE(errno == EAGAIN || errno == EBADFD);
+		return;
+	}
+	EXPECT_EQ(0, got % sizeof(ev[0]));
+	for (i = 0; i < got / sizeof(ev[0]); i++)
+		check_event(_metadata, &ev[i]);
+}
+
+/* Walk over all, watch most, ask some, and close the file now and then. */
+static void be_supervisor(struct __test_metadata *_metadata, __u64 end)
+{
+	struct sef_status_args st;
+	int err, fd = new_file(_metadata);
+	__u64 id = 0, last = 0;
+
+	while (now_ns() < end) {
+		if (try_status(fd, id, SEF_STATUS_NEXT, &st)) {
+			id = 0;
+			check_events(_metadata, fd);
+			if (!pick(10)) {
+				EXPECT_EQ(0, close(fd));
+				fd = new_file(_metadata);
+				last = 0;
+			}
+			continue;
+		}
+		EXPECT_LT(id, st.id);
+		id = st.id;
+		err = watch(fd, id, SEF_TIME_MIN_NS * (1 + pick(5)),
+			    SEF_TIME_MIN_NS, pick(3));
+		EXPECT_TRUE(!err || err == ESRCH);
+		if (last && pick(2)) {
+			err = ping_error(fd, last);	/* -1: it was sent */
+			EXPECT_TRUE(err == -1 || err == ESRCH || err == ENOENT ||
+				    err == EBADFD);
+		}
+		if (last && pick(3)) {
+			err = unwatch(fd, last);
+			EXPECT_TRUE(!err || err == ENOENT || err == EBADFD);
+		}
+		last = id;
+	}
+}
+
+TEST(stress) {
+	__u64 end = now_ns() + SECONDS * 1000 * MSEC, id = 0;
+	int i, fd = new_file(_metadata);
+	struct sef_status_args st;
+	pid_t pid[2 * PROCESSES];
+
+	for (i = 0; i < 2 * PROCESSES; i++) {
+		pid[i] = fork();
+		ASSERT_LE(0, pid[i]);
+		if (pid[i])
+			continue;
+		seed = i + 1;
+		if (i % 2)
+			be_supervisor(_metadata, end);
+		else
+			be_services(_metadata, end);
+		_exit(_metadata->exit_code);
+	}
+	for (i = 0; i < 2 * PROCESSES; i++)
+		join_child(_metadata, pid[i]);
+
+	/* the last of those who held a file in their children may still end */
+	for (i = 0; i < PATIENCE; i++) {
+		while (!try_status(fd, id, SEF_STATUS_NEXT, &st) &&
+		       memcmp(st.name, NAME, sizeof(NAME)))
+			id = st.id;
+		if (try_status(fd, id, SEF_STATUS_NEXT, &st))
+			break;
+		poll(NULL, 0, 1);
+	}
+	EXPECT_NE(PATIENCE, i);
+}
+
+TEST_HARNESS_MAIN

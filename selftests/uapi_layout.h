@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The layout of <linux/sef.h> for every caller, checked when it is compiled: as
+ * C99, as C++, for 32 bits, and as the tests are.
+ */
+#ifndef UAPI_LAYOUT_H
+#define UAPI_LAYOUT_H
+
+#include <stddef.h>
+
+#include <linux/sef.h>
+#include <linux/sef.h>	/* twice does no harm */
+
+#define LAYOUT_SIZE(type, size) \
+	extern char size_of_##type[sizeof(struct type) == (size) ? 1 : -1]
+#define LAYOUT_AT(type, field, offset) \
+	extern char at_##type##_##field[offsetof(struct type, field) == (offset) ? 1 : -1]
+
+LAYOUT_SIZE(sef_register_args, 56);
+LAYOUT_AT(sef_register_args, flags, 0);
+LAYOUT_AT(sef_register_args, reply, 4);
+LAYOUT_AT(sef_register_args, eventfd, 8);
+LAYOUT_AT(sef_register_args, __reserved, 12);
+LAYOUT_AT(sef_register_args, name, 16);
+LAYOUT_AT(sef_register_args, id, 48);
+
+LAYOUT_SIZE(sef_pong_args, 8);
+LAYOUT_AT(sef_pong_args, seq, 0);
+
+LAYOUT_SIZE(sef_set_reply_args, 8);
+LAYOUT_AT(sef_set_reply_args, reply, 0);
+LAYOUT_AT(sef_set_reply_args, flags, 4);
+
+LAYOUT_SIZE(sef_watch_args, 40);
+LAYOUT_AT(sef_watch_args, id, 0);
+LAYOUT_AT(sef_watch_args, cookie, 8);
+LAYOUT_AT(sef_watch_args, period_ns, 16);
+LAYOUT_AT(sef_watch_args, timeout_ns, 24);
+LAYOUT_AT(sef_watch_args, tolerate, 32);
+LAYOUT_AT(sef_watch_args, flags, 36);
+
+LAYOUT_SIZE(sef_unwatch_args, 8);
+LAYOUT_AT(sef_unwatch_args, id, 0);
+
+LAYOUT_SIZE(sef_ping_args, 16);
+LAYOUT_AT(sef_ping_args, id, 0);
+LAYOUT_AT(sef_ping_args, seq, 8);
+
+LAYOUT_SIZE(sef_status_args, 144);
+LAYOUT_AT(sef_status_args, id, 0);
+LAYOUT_AT(sef_status_args, flags, 8);
+LAYOUT_AT(sef_status_args, state, 12);
+LAYOUT_AT(sef_status_args, pid, 16);
+LAYOUT_AT(sef_status_args, uid, 20);
+LAYOUT_AT(sef_status_args, reply, 24);
+LAYOUT_AT(sef_status_args, wait_status, 28);
+LAYOUT_AT(sef_status_args, ping_seq, 32);
+LAYOUT_AT(sef_status_args, pong_seq, 40);
+LAYOUT_AT(sef_status_args, age_ns, 48);
+LAYOUT_AT(sef_status_args, silent_ns, 56);
+LAYOUT_AT(sef_status_args, rtt_ns, 64);
+LAYOUT_AT(sef_status_args, watches, 72);
+LAYOUT_AT(sef_status_args, misses, 76);
+LAYOUT_AT(sef_status_args, why, 80);
+LAYOUT_AT(sef_status_args, tolerate, 84);
+LAYOUT_AT(sef_status_args, cookie, 88);
+LAYOUT_AT(sef_status_args, period_ns, 96);
+LAYOUT_AT(sef_status_args, timeout_ns, 104);
+LAYOUT_AT(sef_status_args, name, 112);
+
+LAYOUT_SIZE(sef_request, 24);
+LAYOUT_AT(sef_request, type, 0);
+LAYOUT_AT(sef_request, __reserved, 4);
+LAYOUT_AT(sef_request, seq, 8);
+LAYOUT_AT(sef_request, left_ns, 16);
+
+LAYOUT_SIZE(sef_event, 80);
+LAYOUT_AT(sef_event, id, 0);
+LAYOUT_AT(sef_event, cookie, 8);
+LAYOUT_AT(sef_event, seq, 16);
+LAYOUT_AT(sef_event, age_ns, 24);
+LAYOUT_AT(sef_event, silent_ns, 32);
+LAYOUT_AT(sef_event, rtt_ns, 40);
+LAYOUT_AT(sef_event, flags, 48);
+LAYOUT_AT(sef_event, state, 52);
+LAYOUT_AT(sef_event, passed, 56);
+LAYOUT_AT(sef_event, changes, 60);
+LAYOUT_AT(sef_event, misses, 64);
+LAYOUT_AT(sef_event, why, 68);
+LAYOUT_AT(sef_event, pid, 72);
+LAYOUT_AT(sef_event, wait_status, 76);
+
+#endif /* UAPI_LAYOUT_H */
