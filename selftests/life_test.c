@@ -4,6 +4,7 @@
  * dup, exec, threads; whoever its parent is. The service is a process of its
  * own, which does what it is ordered over a socket and answers each order.
  */
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -408,6 +409,15 @@ TEST_F(life, exec_in_a_thread) {
 
 /* The leader is a zombie, its process is not dead. */
 TEST_F(life, leader_ends_first) {
+	EXPECT_EQ(0, ask(_metadata, self, DO_LEAVE_TO_THREAD, 0));
+	expect_alive(_metadata, self);
+	send_order(_metadata, self, DO_EXIT, 5);
+	expect_end(_metadata, self, SEF_STATE_DEAD, 5 << 8);
+}
+
+/* A tracer is told of the leader's end at once, which is still not death. */
+TEST_F(life, traced_leader_ends_first) {
+	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, self->s.pid, NULL, NULL));
 	EXPECT_EQ(0, ask(_metadata, self, DO_LEAVE_TO_THREAD, 0));
 	expect_alive(_metadata, self);
 	send_order(_metadata, self, DO_EXIT, 5);

@@ -95,6 +95,11 @@ TEST_F(read, request_time_left) {
 	expect_request(_metadata, self->s.fd, seq, &req);
 	EXPECT_LT(0, req.left_ns);
 	EXPECT_GE(HOUR / 2, req.left_ns);
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR / 4, 3));
+	seq = ping(_metadata, other, self->s.id);
+	expect_request(_metadata, self->s.fd, seq, &req);
+	EXPECT_LT(0, req.left_ns);
+	EXPECT_GE(HOUR / 4, req.left_ns);
 
 	/* no longer waited for */
 	seq = ping(_metadata, other, self->s.id);

@@ -377,6 +377,24 @@ TEST_F(watch, asked_ping_missed) {
 	EXPECT_LE(SHORT, ev.rtt_ns);
 }
 
+/* However often it is asked: the oldest unanswered ping's deadline holds. */
+TEST_F(watch, asking_moves_no_deadline) {
+	struct pollfd pfd = { .fd = self->sup, .events = POLLIN };
+	__u64 first, give_up = now_ns() + PATIENCE * MSEC;
+	struct sef_event ev;
+
+	ASSERT_EQ(0, pong(self->s.fd, 0));
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, 10 * SHORT, 1));
+	until(_metadata, self->sup, self->s.id, SEF_STATE_ALIVE, &ev);
+	first = ping(_metadata, self->sup, self->s.id);
+	while (!poll(&pfd, 1, 5) && now_ns() < give_up)
+		ping(_metadata, self->sup, self->s.id);
+	ASSERT_TRUE(readable(self->sup));
+	get_event(_metadata, self->sup, &ev);
+	EXPECT_EQ(SEF_STATE_LATE, ev.state);
+	EXPECT_EQ(first, ev.seq);
+}
+
 /*
  * Proof of life defers the next ping. Two supervisors, and a service that
  * beats in between: never is there a ping sooner than the shorter period after
