@@ -66,7 +66,7 @@ fetch-new: ## fetch newer VM kernels if Debian has them
 
 clean: ## remove everything built here
 	rm -rf build
-	rm -f *.o *.ko *.mod *.mod.c .*.cmd .*.d modules.order Module.symvers
+	rm -f *.o .*.o *.ko *.mod *.mod.c .*.cmd .*.d modules.order Module.symvers
 
 distclean: clean ## the same, and the cache of VM kernels
 	rm -rf $(foreach d,[1-9].* busybox kselftest tmp.* lock,"$(SEF_CACHE)"/$(d))

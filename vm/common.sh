@@ -9,6 +9,9 @@ cache=${SEF_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sef}
 # What the VM finds as /sef, besides the module: demo/, selftests/ ...
 sef_dir=$top/build/sef
 
+# Long work runs in the background, awaited: so a signal ends it with us.
+trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
+
 step() { printf '%s\n' "$*" >&2; }
 die() { printf '%s\n' "vm/${0##*/}: $*" >&2; exit 1; }
 
