@@ -10,11 +10,19 @@
 #include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/pid_namespace.h>
+#include <linux/capability.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "sef_ping.h"
+
+/* The layout is the contract, the same for every caller. */
+static_assert(sizeof(struct sef_register_args) == 56);
+static_assert(sizeof(struct sef_watch_args) == 96);
+static_assert(sizeof(struct sef_status_args) == 208);
+static_assert(sizeof(struct sef_event) == 88);
+static_assert(sizeof(struct sef_request) == 24);
 
 /* The role, once it is taken, and all that goes with it. */
 static enum sef_role sef_role(struct sef_file *file)
@@ -23,14 +31,18 @@ static enum sef_role sef_role(struct sef_file *file)
 	return smp_load_acquire(&file->role);
 }
 
-/* Only the process that registered is the service, whoever has its file. */
+/* Only who registered is the service, whoever has its file. */
 static struct sef_service *sef_own_service(struct sef_file *file)
 {
+	struct sef_service *svc;
+
 	if (sef_role(file) != SEF_ROLE_SERVICE)
 		return ERR_PTR(-EBADFD);
-	if (file->service->pid != task_tgid(current))
+	svc = file->service;
+	if (svc->pid != (svc->type == PIDTYPE_TGID ? task_tgid(current) :
+						     task_pid(current)))
 		return ERR_PTR(-EPERM);
-	return file->service;
+	return svc;
 }
 
 static int sef_register(struct sef_file *file, void *data)
@@ -39,12 +51,12 @@ static int sef_register(struct sef_file *file, void *data)
 	struct sef_service *svc;
 	int err;
 
-	if (args->flags || args->__reserved || args->reply > SEF_REPLY_NULL ||
-	    !args->name[0] ||
+	if (args->flags & ~SEF_REGISTER_THREAD || args->__reserved ||
+	    args->reply > SEF_REPLY_NULL || !args->name[0] ||
 	    strnlen(args->name, SEF_NAME_SIZE) == SEF_NAME_SIZE)
 		return -EINVAL;
 
-	svc = sef_service_new(file->user, args);
+	svc = sef_service_new(file, args);
 	if (IS_ERR(svc))
 		return PTR_ERR(svc);
 
@@ -92,32 +104,124 @@ static bool sef_time_ok(u64 ns)
 	return ns >= SEF_TIME_MIN_NS && ns <= SEF_TIME_MAX_NS;
 }
 
-static int sef_set_watch(struct sef_file *file, void *data)
+static int sef_extend(struct sef_file *file, void *data)
 {
-	struct sef_watch_args *args = data;
-	struct sef_watch *spare;
+	struct sef_service *svc = sef_own_service(file);
+	struct sef_extend_args *args = data;
+
+	if (IS_ERR(svc))
+		return PTR_ERR(svc);
+	if (!sef_time_ok(args->extend_ns))
+		return -EINVAL;
+	args->extend_ns = sef_service_extend(svc, args->extend_ns);
+	return 0;
+}
+
+static bool sef_time_ok_or_none(u64 ns)
+{
+	return !ns || sef_time_ok(ns);
+}
+
+static int sef_check_watch(const struct sef_watch_args *args)
+{
+	bool pidfd = args->flags & SEF_WATCH_PIDFD;
+
+	if (args->flags & ~(SEF_WATCH_STRICT | SEF_WATCH_PIDFD) ||
+	    args->excuse & ~SEF_EXCUSE_ALL || args->last > SEF_LAST_RESTART ||
+	    args->__reserved || !valid_signal(args->signal))
+		return -EINVAL;
+	if (!sef_time_ok(args->period_ns) || !sef_time_ok(args->timeout_ns) ||
+	    !sef_time_ok_or_none(args->grace_ns) ||
+	    !sef_time_ok_or_none(args->extend_ns) ||
+	    !sef_time_ok_or_none(args->kill_ns) ||
+	    !sef_time_ok_or_none(args->last_ns) ||
+	    !args->last != !args->last_ns)
+		return -EINVAL;
+	if (!pidfd && (args->pidfd || args->pid))
+		return -EINVAL;
+	if (args->last && !capable(CAP_SYS_BOOT))
+		return -EPERM;
+	return 0;
+}
+
+static struct sef_watch *sef_watch_alloc(struct sef_supervisor *sup)
+{
+	struct sef_watch *watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
+
+	if (watch) {
+		sef_watch_init(watch, sup);
+		sef_authority_take(&watch->authority);
+	}
+	return watch;
+}
+
+static void sef_watch_free(struct sef_watch *watch)
+{
+	if (watch)
+		sef_authority_drop(&watch->authority);
+	kfree(watch);
+}
+
+/* The file's part of it, once nothing is left to be found wrong before. */
+static int sef_file_watch(struct sef_file *file, struct sef_watch_args *args,
+			  struct pid *process)
+{
+	struct sef_watch *spare = sef_watch_alloc(&file->supervisor);
 	int err = -EBADFD;
 
-	if (args->flags || !sef_time_ok(args->period_ns) ||
-	    !sef_time_ok(args->timeout_ns))
-		return -EINVAL;
-
-	spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
 	if (!spare)
 		return -ENOMEM;
 
 	mutex_lock(&file->lock);
 	if (file->role != SEF_ROLE_SERVICE)
-		err = sef_watch(&file->supervisor, file->user, args, &spare);
+		err = sef_watch_apply(&file->supervisor, &file->account, args,
+				      process, &spare);
 	if (!err)
 		/* Pairs with sef_role(). */
 		smp_store_release(&file->role, SEF_ROLE_SUPERVISOR);
 	mutex_unlock(&file->lock);
 
-	kfree(spare);
+	sef_watch_free(spare);
+	return err;
+}
+
+static int sef_set_watch(struct sef_file *file, void *data)
+{
+	struct sef_watch_args *args = data;
+	struct pid *process = NULL;
+	int err = sef_check_watch(args);
+
+	if (err)
+		return err;
+	if (args->flags & SEF_WATCH_PIDFD) {
+		process = sef_pid_of_pidfd(args->pidfd, args->pid);
+		if (IS_ERR(process))
+			return PTR_ERR(process);
+	}
+	err = sef_file_watch(file, args, process);
+	put_pid(process);
 	if (!err)
 		pr_debug("service %llu watched, period %llu ns, timeout %llu ns\n",
 			 args->id, args->period_ns, args->timeout_ns);
+	return err;
+}
+
+static int sef_set_newcomers(struct sef_file *file, void *data)
+{
+	struct sef_newcomers_args *args = data;
+	int err = -EBADFD;
+
+	if (args->flags || args->on > 1)
+		return -EINVAL;
+
+	mutex_lock(&file->lock);
+	if (file->role != SEF_ROLE_SERVICE) {
+		sef_newcomers(&file->supervisor, args->on);
+		/* Pairs with sef_role(). */
+		smp_store_release(&file->role, SEF_ROLE_SUPERVISOR);
+		err = 0;
+	}
+	mutex_unlock(&file->lock);
 	return err;
 }
 
@@ -130,9 +234,9 @@ static int sef_unwatch(struct sef_file *file, void *data)
 		return -EBADFD;
 
 	mutex_lock(&file->lock);
-	watch = sef_watch_get(&file->supervisor, args->id);
+	watch = sef_watch_find(&file->supervisor, args->id);
 	if (watch)
-		sef_watch_remove(watch, file->user);
+		sef_watch_remove(watch, &file->account);
 	mutex_unlock(&file->lock);
 	return watch ? 0 : -ENOENT;
 }
@@ -147,7 +251,7 @@ static int sef_ping(struct sef_file *file, void *data)
 		return -EBADFD;
 
 	mutex_lock(&file->lock);
-	watch = sef_watch_get(&file->supervisor, args->id);
+	watch = sef_watch_find(&file->supervisor, args->id);
 	if (watch)
 		err = sef_watch_ask(watch, &args->seq);
 	mutex_unlock(&file->lock);
@@ -157,20 +261,27 @@ static int sef_ping(struct sef_file *file, void *data)
 static int sef_get_status(struct sef_file *file, void *data)
 {
 	struct sef_status_args *args = data;
+	int err;
 
 	if (args->flags & ~SEF_STATUS_NEXT)
 		return -EINVAL;
-	return sef_status(&file->supervisor, args);
+
+	mutex_lock(&file->lock);
+	err = sef_status(&file->supervisor, args);
+	mutex_unlock(&file->lock);
+	return err;
 }
 
 union sef_args {
 	struct sef_register_args	reg;
 	struct sef_pong_args		pong;
 	struct sef_set_reply_args	set_reply;
+	struct sef_extend_args		extend;
 	struct sef_watch_args		watch;
 	struct sef_unwatch_args		unwatch;
 	struct sef_ping_args		ping;
 	struct sef_status_args		status;
+	struct sef_newcomers_args	newcomers;
 };
 
 static const struct sef_call {
@@ -180,10 +291,12 @@ static const struct sef_call {
 	[_IOC_NR(SEF_IOC_REGISTER)] = { SEF_IOC_REGISTER, sef_register },
 	[_IOC_NR(SEF_IOC_PONG)] = { SEF_IOC_PONG, sef_pong },
 	[_IOC_NR(SEF_IOC_SET_REPLY)] = { SEF_IOC_SET_REPLY, sef_set_reply },
+	[_IOC_NR(SEF_IOC_EXTEND)] = { SEF_IOC_EXTEND, sef_extend },
 	[_IOC_NR(SEF_IOC_WATCH)] = { SEF_IOC_WATCH, sef_set_watch },
 	[_IOC_NR(SEF_IOC_UNWATCH)] = { SEF_IOC_UNWATCH, sef_unwatch },
 	[_IOC_NR(SEF_IOC_PING)] = { SEF_IOC_PING, sef_ping },
 	[_IOC_NR(SEF_IOC_STATUS)] = { SEF_IOC_STATUS, sef_get_status },
+	[_IOC_NR(SEF_IOC_NEWCOMERS)] = { SEF_IOC_NEWCOMERS, sef_set_newcomers },
 };
 
 /* The call, whatever size the caller's struct is: NULL if there is none. */
@@ -243,7 +356,7 @@ static ssize_t sef_read_request(struct sef_file *file, char __user *buf,
 	while (!sef_service_take_request(svc, &req)) {
 		if (nonblock)
 			return -EAGAIN;
-		err = wait_event_interruptible(svc->wait,
+		err = wait_event_interruptible(file->wait,
 					       sef_service_has_request(svc));
 		if (err)
 			return err;
@@ -269,11 +382,62 @@ static bool sef_event_take(struct sef_supervisor *sup, struct sef_event *event,
 		memset(&watch->event, 0, sizeof(watch->event));
 		event->pid = pid_nr_ns(watch->service->pid,
 				       task_active_pid_ns(current));
+	} else {
+		*event = sup->newcomers;
+		*time = sup->newcomers_time;
+		memset(&sup->newcomers, 0, sizeof(sup->newcomers));
 	}
 	spin_unlock_bh(&sup->lock);
-	if (watch)
-		event->age_ns = ktime_to_ns(ktime_sub(ktime_get(), *time));
-	return watch;
+
+	if (!event->changes)
+		return false;
+	event->age_ns = ktime_to_ns(ktime_sub(ktime_get(), *time));
+	return true;
+}
+
+/* Add what came first to a slot that was filled again since. */
+static void sef_event_merge(struct sef_event *slot,
+			    const struct sef_event *first)
+{
+	slot->changes = min_t(u64, U32_MAX, (u64)slot->changes + first->changes);
+	slot->passed |= first->passed;
+	if (!(slot->flags & SEF_EVENT_PONG)) {
+		slot->asked_seq = first->asked_seq;
+		slot->rtt_ns = first->rtt_ns;
+	}
+	if (!slot->seq)
+		slot->seq = first->seq;
+	if (!slot->why)
+		slot->why = first->why;
+	slot->flags |= first->flags;
+}
+
+static void sef_watch_untake(struct sef_watch *watch,
+			     const struct sef_event *event, ktime_t time)
+{
+	struct sef_supervisor *sup = watch->supervisor;
+
+	lockdep_assert_held(&sup->lock);
+
+	if (list_empty(&watch->queued)) {
+		watch->event = *event;
+		watch->event.cookie = watch->set.cookie;
+		watch->event_time = time;
+		list_add(&watch->queued, &sup->queue);
+	} else {
+		sef_event_merge(&watch->event, event);
+	}
+}
+
+static void sef_newcomers_untake(struct sef_supervisor *sup,
+				 const struct sef_event *event, ktime_t time)
+{
+	lockdep_assert_held(&sup->lock);
+
+	if (!sup->newcomers.changes)
+		sup->newcomers_time = time;
+	sef_event_merge(&sup->newcomers, event);
+	sup->newcomers.id = event->id;
 }
 
 /* It could not be delivered: back into its slot, beside what came since. */
@@ -281,27 +445,19 @@ static void sef_event_untake(struct sef_file *file,
 			     const struct sef_event *event, ktime_t time)
 {
 	struct sef_supervisor *sup = &file->supervisor;
-	struct sef_watch *watch;
+	struct sef_watch *watch = NULL;
 
 	mutex_lock(&file->lock);
-	watch = sef_watch_get(sup, event->id);
-	if (watch) {
-		spin_lock_bh(&sup->lock);
-		if (list_empty(&watch->queued)) {
-			watch->event = *event;
-			watch->event_time = time;
-			list_add(&watch->queued, &sup->queue);
-		} else {
-			watch->event.changes = min_t(u64, U32_MAX,
-						     (u64)event->changes +
-						     watch->event.changes);
-			watch->event.passed |= event->passed;
-			if (!(watch->event.flags & SEF_EVENT_PONG))
-				watch->event.rtt_ns = event->rtt_ns;
-			watch->event.flags |= event->flags;
-		}
-		spin_unlock_bh(&sup->lock);
-	}
+	if (!(event->flags & SEF_EVENT_NEWCOMER))
+		watch = sef_watch_find(sup, event->id);
+	spin_lock_bh(&sup->lock);
+	if (watch)
+		sef_watch_untake(watch, event, time);
+	else if (event->flags & SEF_EVENT_NEWCOMER)
+		sef_newcomers_untake(sup, event, time);
+	spin_unlock_bh(&sup->lock);
+	/* Who found nothing meanwhile is asleep. */
+	wake_up_interruptible_poll(&file->wait, EPOLLIN | EPOLLRDNORM);
 	mutex_unlock(&file->lock);
 }
 
@@ -310,7 +466,7 @@ static bool sef_has_event(struct sef_supervisor *sup)
 	bool has;
 
 	spin_lock_bh(&sup->lock);
-	has = !list_empty(&sup->queue);
+	has = !list_empty(&sup->queue) || sup->newcomers.changes;
 	spin_unlock_bh(&sup->lock);
 	return has;
 }
@@ -333,7 +489,7 @@ static ssize_t sef_read_events(struct sef_file *file, char __user *buf,
 				break;
 			if (nonblock)
 				return -EAGAIN;
-			err = wait_event_interruptible(sup->wait,
+			err = wait_event_interruptible(file->wait,
 						       sef_has_event(sup));
 			if (err)
 				return err;
@@ -344,6 +500,8 @@ static ssize_t sef_read_events(struct sef_file *file, char __user *buf,
 			return done ?: -EFAULT;
 		}
 		done += sizeof(event);
+		if (signal_pending(current))
+			break;
 	}
 	return done;
 }
@@ -369,13 +527,12 @@ static __poll_t sef_dev_poll(struct file *filp, poll_table *wait)
 	struct sef_file *file = filp->private_data;
 	bool readable;
 
+	poll_wait(filp, &file->wait, wait);
 	switch (sef_role(file)) {
 	case SEF_ROLE_SERVICE:
-		poll_wait(filp, &file->service->wait, wait);
 		readable = sef_service_has_request(file->service);
 		break;
 	case SEF_ROLE_SUPERVISOR:
-		poll_wait(filp, &file->supervisor.wait, wait);
 		readable = sef_has_event(&file->supervisor);
 		break;
 	default:
@@ -387,18 +544,21 @@ static __poll_t sef_dev_poll(struct file *filp, poll_table *wait)
 static int sef_dev_open(struct inode *inode, struct file *filp)
 {
 	struct sef_file *file;
+	int err;
 
 	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return -ENOMEM;
-	file->user = sef_user_get(current_uid());
-	if (!file->user) {
+	err = sef_account_open(&file->account);
+	if (err) {
 		kfree(file);
-		return -ENOMEM;
+		return err;
 	}
 	mutex_init(&file->lock);
-	INIT_LIST_HEAD(&file->supervisor.watches);
-	init_waitqueue_head(&file->supervisor.wait);
+	init_waitqueue_head(&file->wait);
+	file->supervisor.watches = RB_ROOT;
+	file->supervisor.wait = &file->wait;
+	INIT_LIST_HEAD(&file->supervisor.by_newcomers);
 	spin_lock_init(&file->supervisor.lock);
 	INIT_LIST_HEAD(&file->supervisor.queue);
 	filp->private_data = file;
@@ -408,18 +568,19 @@ static int sef_dev_open(struct inode *inode, struct file *filp)
 static int sef_dev_release(struct inode *inode, struct file *filp)
 {
 	struct sef_file *file = filp->private_data;
-	struct sef_watch *watch, *next;
+	struct rb_node *node;
 
 	if (file->role == SEF_ROLE_SERVICE)
 		sef_service_close(file->service);
 
 	mutex_lock(&file->lock);
-	list_for_each_entry_safe(watch, next, &file->supervisor.watches,
-				 by_supervisor)
-		sef_watch_remove(watch, file->user);
+	while ((node = rb_first(&file->supervisor.watches)))
+		sef_watch_remove(rb_entry(node, struct sef_watch, by_id),
+				 &file->account);
+	sef_newcomers(&file->supervisor, false);
 	mutex_unlock(&file->lock);
 
-	sef_user_put(file->user);
+	sef_account_close(&file->account);
 	mutex_destroy(&file->lock);
 	kfree(file);
 	return 0;

@@ -13,6 +13,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/eventfd.h>
+#include <linux/nospec.h>
 #include <linux/printk.h>
 #include <linux/timekeeping.h>
 
@@ -28,8 +29,8 @@ static u64 sef_ns_since(ktime_t then, ktime_t now)
 }
 
 /* Put one change into the watch's event slot and wake its supervisor. */
-static void sef_watch_notify(struct sef_watch *watch, u32 flags, u64 seq,
-			     u64 rtt_ns, ktime_t now)
+void sef_watch_notify(struct sef_watch *watch, u32 flags, u64 seq, u64 rtt_ns,
+		      ktime_t now)
 {
 	struct sef_service *svc = watch->service;
 	struct sef_supervisor *sup = watch->supervisor;
@@ -39,18 +40,22 @@ static void sef_watch_notify(struct sef_watch *watch, u32 flags, u64 seq,
 
 	spin_lock(&sup->lock);
 	event->id = svc->id;
-	event->cookie = watch->cookie;
-	event->seq = seq;
+	event->cookie = watch->set.cookie;
+	if (seq)
+		event->seq = seq;
 	event->silent_ns = sef_ns_since(svc->pong_time, now);
-	if (flags & SEF_EVENT_PONG)
+	if (flags & SEF_EVENT_PONG) {
+		event->asked_seq = seq;
 		event->rtt_ns = rtt_ns;
+	}
 	event->flags |= flags;
 	event->state = watch->state;
 	event->passed |= 1U << watch->state;
 	if (event->changes < U32_MAX)
 		event->changes++;
 	event->misses = watch->misses;
-	event->why = watch->why;
+	if (watch->why)
+		event->why = watch->why;
 	if (watch->state == SEF_STATE_DEAD)
 		event->wait_status = svc->exit_code;
 	watch->event_time = now;
@@ -58,7 +63,7 @@ static void sef_watch_notify(struct sef_watch *watch, u32 flags, u64 seq,
 		list_add_tail(&watch->queued, &sup->queue);
 	spin_unlock(&sup->lock);
 
-	wake_up_interruptible_poll(&sup->wait, EPOLLIN | EPOLLRDNORM);
+	wake_up_interruptible_poll(sup->wait, EPOLLIN | EPOLLRDNORM);
 }
 
 static void sef_watch_enter(struct sef_watch *watch, enum sef_state state,
@@ -85,9 +90,26 @@ static void sef_watch_arm(struct sef_watch *watch, ktime_t now)
 	 * before the deadline: be awake by then.
 	 */
 	if (watch->seq)
-		next = min_t(ktime_t, watch->deadline,
-			     ktime_add_ns(now, watch->period_ns));
+		next = min3(watch->look_time, watch->deadline,
+			    (ktime_t)ktime_add_ns(now, watch->set.period_ns));
+	next = min(next, watch->step_time);
 	hrtimer_start(&watch->timer, next, HRTIMER_MODE_ABS_SOFT);
+}
+
+/* The deadline of a ping, and the first look half a timeout before it. */
+static void sef_watch_set_deadline(struct sef_watch *watch, ktime_t now)
+{
+	ktime_t deadline = ktime_add_ns(now, watch->set.timeout_ns);
+
+	lockdep_assert_held(&watch->service->lock);
+
+	if (watch->state == SEF_STATE_WAITING)
+		deadline = max(deadline, watch->grace_end);
+	watch->deadline = max(deadline, watch->extend_end);
+	watch->look_time = ktime_sub_ns(watch->deadline,
+					watch->set.timeout_ns / 2);
+	watch->look = (struct sef_look) { .time = now };
+	watch->stalled_ns = 0;
 }
 
 static void sef_watch_ping(struct sef_watch *watch, ktime_t now)
@@ -97,11 +119,38 @@ static void sef_watch_ping(struct sef_watch *watch, ktime_t now)
 	lockdep_assert_held(&svc->lock);
 
 	do_sef_ping_request(svc, now);
-	watch->due = ktime_add_ns(now, watch->period_ns);
+	watch->due = ktime_add_ns(now, watch->set.period_ns);
 	if (watch->seq)
 		return;
 	watch->seq = svc->ping_seq;
-	watch->deadline = ktime_add_ns(now, watch->timeout_ns);
+	watch->last_seq = watch->seq;
+	sef_watch_set_deadline(watch, now);
+}
+
+/* Half of the timeout has gone by. An answer in time makes it worth nothing. */
+static void sef_watch_look(struct sef_watch *watch)
+{
+	enum sef_why stalled = watch->look.why;
+
+	lockdep_assert_held(&watch->service->lock);
+
+	sef_look(watch->service, NULL, &watch->look);
+	if (stalled)
+		watch->look.why = stalled;
+	watch->look_time = KTIME_MAX;
+}
+
+/* Why is there no answer? The second look tells, unless the first excuses. */
+static enum sef_why sef_watch_why(struct sef_watch *watch)
+{
+	struct sef_service *svc = watch->service;
+	enum sef_why first = watch->look.why, why;
+	struct sef_look look;
+
+	if (sef_service_reply(svc) == SEF_REPLY_NULL)
+		return SEF_WHY_NULL_REPLY;
+	why = sef_look(svc, sef_watch_first_look(watch), &look);
+	return !why || watch->set.excuse & SEF_EXCUSE(first) ? first : why;
 }
 
 static void sef_watch_miss(struct sef_watch *watch, ktime_t now)
@@ -112,34 +161,87 @@ static void sef_watch_miss(struct sef_watch *watch, ktime_t now)
 	lockdep_assert_held(&svc->lock);
 
 	watch->seq = 0;
+	watch->why = sef_watch_why(watch);
+	if (SEF_EXCUSE(watch->why) & watch->set.excuse) {
+		watch->excused++;
+		trace_sef_miss(watch, seq);
+		if (watch->state == SEF_STATE_WAITING ||
+		    watch->state == SEF_STATE_ALIVE)
+			sef_watch_enter(watch, SEF_STATE_LATE, seq, now);
+		return;
+	}
+
 	if (watch->misses < U32_MAX)
 		watch->misses++;
-	watch->why = sef_service_reply(svc) == SEF_REPLY_NULL ?
-		     SEF_WHY_NULL_REPLY : SEF_WHY_UNKNOWN;
 	trace_sef_miss(watch, seq);
-
-	if (watch->misses <= watch->tolerate)
+	if (watch->misses <= watch->set.tolerate) {
 		sef_watch_enter(watch, SEF_STATE_LATE, seq, now);
-	else if (watch->state != SEF_STATE_UNRESPONSIVE)
+	} else if (watch->state != SEF_STATE_UNRESPONSIVE) {
 		sef_watch_enter(watch, SEF_STATE_UNRESPONSIVE, seq, now);
+		sef_escalate_begin(watch, now);
+	}
 }
 
-/* All that time brings about: the deadline, then the next ping. */
+/* All that time brings about: the deadline, a step, then the next ping. */
 static void sef_watch_advance(struct sef_watch *watch, ktime_t now)
 {
 	lockdep_assert_held(&watch->service->lock);
 
 	if (watch->seq && ktime_compare(now, watch->deadline) >= 0)
 		sef_watch_miss(watch, now);
+	else if (watch->seq && ktime_compare(now, watch->look_time) >= 0)
+		sef_watch_look(watch);
+	if (ktime_compare(now, watch->step_time) >= 0)
+		sef_escalate_step(watch, now);
 	if (!watch->seq && ktime_compare(now, watch->due) >= 0)
 		sef_watch_ping(watch, now);
 	sef_watch_arm(watch, now);
+}
+
+/* Give @ns once more to whoever had to do something in that time. */
+static void sef_watch_credit(struct sef_watch *watch, u64 ns)
+{
+	lockdep_assert_held(&watch->service->lock);
+
+	if (!watch->seq && watch->step_time == KTIME_MAX)
+		return;
+	watch->credit_ns += ns;
+	watch->deadline = ktime_add_ns(watch->deadline, ns);
+	if (watch->look_time != KTIME_MAX)
+		watch->look_time = ktime_add_ns(watch->look_time, ns);
+	if (watch->step_time != KTIME_MAX)
+		watch->step_time = ktime_add_ns(watch->step_time, ns);
+}
+
+/*
+ * If this timer is late, so was the machine, and the service may not have had
+ * its time. There is a timer at half the timeout at the latest, so a stall that
+ * took more than half of it is seen. A ping is put off by one timeout in all;
+ * what goes beyond is excused, so that it is late in the end.
+ */
+static void sef_watch_check_stall(struct sef_watch *watch, ktime_t now)
+{
+	u64 late = sef_ns_since(hrtimer_get_softexpires(&watch->timer), now);
+	u64 timeout_ns = watch->set.timeout_ns;
+
+	lockdep_assert_held(&watch->service->lock);
+
+	if (!(watch->set.excuse & SEF_EXCUSE(SEF_WHY_STALLED)) ||
+	    late < max_t(u64, timeout_ns / 16, NSEC_PER_MSEC))
+		return;
+	if (watch->stalled_ns + late <= timeout_ns) {
+		watch->stalled_ns += late;
+		sef_watch_credit(watch, late);
+	} else {
+		watch->look.why = SEF_WHY_STALLED;
+	}
 }
 
 static enum hrtimer_restart sef_watch_expire(struct hrtimer *timer)
 {
 	struct sef_watch *watch = container_of(timer, struct sef_watch, timer);
 	struct sef_service *svc = watch->service;
+	ktime_t now;
 
 	/*
 	 * Softirq, and both are alive: sef_watch_remove() waits for this to
@@ -147,24 +249,37 @@ static enum hrtimer_restart sef_watch_expire(struct hrtimer *timer)
 	 * may be armed again, or the removal would wait in vain.
 	 */
 	spin_lock(&svc->lock);
-	if (!list_empty(&watch->by_service) && !svc->end)
-		sef_watch_advance(watch, ktime_get());
+	/* Before 6.9 nothing is woken when a thread ends alone. */
+	if (svc->type == PIDTYPE_PID && sef_service_has_ended(svc))
+		sef_service_end(svc, SEF_STATE_DEAD);
+	if (!list_empty(&watch->by_service) && !svc->end) {
+		now = ktime_get();
+		sef_watch_check_stall(watch, now);
+		sef_watch_advance(watch, now);
+	}
 	spin_unlock(&svc->lock);
 	return HRTIMER_NORESTART;
 }
 
-/* A sign of life, already recorded in the service. */
-static void sef_watch_pong(struct sef_watch *watch, ktime_t now)
+/* A sign of life; the service has recorded what it answers. */
+static void sef_watch_pong(struct sef_watch *watch, u64 named, ktime_t now)
 {
 	struct sef_service *svc = watch->service;
 
 	lockdep_assert_held(&svc->lock);
 
+	if (watch->set.flags & SEF_WATCH_STRICT &&
+	    (!named || named < watch->last_seq))
+		return;
 	if (watch->seq && svc->pong_seq >= watch->seq)
 		watch->seq = 0;
-	watch->due = ktime_add_ns(now, watch->period_ns);
+	watch->due = ktime_add_ns(now, watch->set.period_ns);
+	watch->extend_end = 0;
+	watch->extend_max = 0;
 	watch->misses = 0;
+	watch->excused = 0;
 	watch->why = SEF_WHY_UNKNOWN;
+	sef_escalate_end(watch);
 
 	if (watch->state != SEF_STATE_ALIVE)
 		sef_watch_enter(watch, SEF_STATE_ALIVE, svc->pong_seq, now);
@@ -175,66 +290,106 @@ static void sef_watch_pong(struct sef_watch *watch, ktime_t now)
 	}
 }
 
-static void sef_watch_set(struct sef_watch *watch,
-			  const struct sef_watch_args *args)
-{
-	watch->cookie = args->cookie;
-	watch->period_ns = args->period_ns;
-	watch->timeout_ns = args->timeout_ns;
-	watch->tolerate = args->tolerate;
-}
-
 /* Nothing else knows of the watch yet. */
-void sef_watch_init(struct sef_watch *watch,
-		    const struct sef_watch_args *args)
+void sef_watch_init(struct sef_watch *watch, struct sef_supervisor *sup)
 {
-	INIT_LIST_HEAD(&watch->by_supervisor);
+	watch->supervisor = sup;
 	INIT_LIST_HEAD(&watch->by_service);
 	INIT_LIST_HEAD(&watch->queued);
 	sef_hrtimer_setup(&watch->timer, sef_watch_expire, CLOCK_MONOTONIC,
 			  HRTIMER_MODE_ABS_SOFT);
-	sef_watch_set(watch, args);
+	watch->step_time = KTIME_MAX;
+	watch->look_time = KTIME_MAX;
 }
 
-void sef_watch_begin(struct sef_watch *watch, struct sef_service *svc)
+void sef_watch_begin(struct sef_watch *watch, struct sef_service *svc,
+		     const struct sef_watch_args *args)
 {
 	ktime_t now = ktime_get();
 
 	lockdep_assert_held(&svc->lock);
 
 	watch->service = svc;
+	watch->set = *args;
 	list_add_tail(&watch->by_service, &svc->watches);
 	svc->nr_watches++;
 
 	watch->state = SEF_STATE_WAITING;
+	watch->grace_end = ktime_add_ns(now, args->grace_ns);
 	watch->due = now;
 	if (svc->end) {
 		sef_watch_enter(watch, svc->end, 0, now);
 		return;
 	}
-	if (svc->ponged &&
-	    sef_ns_since(svc->pong_time, now) < watch->period_ns) {
-		watch->due = ktime_add_ns(svc->pong_time, watch->period_ns);
+	if (svc->ponged && !(args->flags & SEF_WATCH_STRICT) &&
+	    sef_ns_since(svc->pong_time, now) < args->period_ns) {
+		watch->due = ktime_add_ns(svc->pong_time, args->period_ns);
 		sef_watch_enter(watch, SEF_STATE_ALIVE, svc->pong_seq, now);
 	}
 	sef_watch_advance(watch, now);
 }
 
-/* All settings at once, timed from now. */
+/* What the settings make of misses that were counted under others. */
+static void sef_watch_judge(struct sef_watch *watch, ktime_t now)
+{
+	bool late = watch->misses <= watch->set.tolerate;
+
+	lockdep_assert_held(&watch->service->lock);
+
+	if (late && watch->misses && watch->state == SEF_STATE_UNRESPONSIVE) {
+		sef_escalate_end(watch);
+		sef_watch_enter(watch, SEF_STATE_LATE, 0, now);
+	} else if (!late && watch->state == SEF_STATE_LATE) {
+		sef_watch_enter(watch, SEF_STATE_UNRESPONSIVE, 0, now);
+		sef_escalate_begin(watch, now);
+	}
+}
+
+static void sef_watch_retime(struct sef_watch *watch,
+			     const struct sef_watch_args *was, ktime_t now)
+{
+	const struct sef_watch_args *set = &watch->set;
+
+	lockdep_assert_held(&watch->service->lock);
+
+	if (set->grace_ns != was->grace_ns)
+		watch->grace_end = ktime_add_ns(now, set->grace_ns);
+	if (set->extend_ns != was->extend_ns) {
+		watch->extend_end = 0;
+		watch->extend_max = 0;
+	}
+	if (watch->seq && (set->timeout_ns != was->timeout_ns ||
+			   set->grace_ns != was->grace_ns ||
+			   set->extend_ns != was->extend_ns))
+		sef_watch_set_deadline(watch, now);
+	if (set->period_ns != was->period_ns)
+		watch->due = ktime_add_ns(now, set->period_ns);
+	if (watch->state == SEF_STATE_UNRESPONSIVE &&
+	    (set->kill_ns != was->kill_ns || set->last_ns != was->last_ns ||
+	     set->last != was->last))
+		sef_escalate_change(watch, now);
+}
+
+/* All settings at once. Under the supervisor's file lock. */
 void sef_watch_change(struct sef_watch *watch,
 		      const struct sef_watch_args *args)
 {
+	struct sef_supervisor *sup = watch->supervisor;
 	struct sef_service *svc = watch->service;
-	ktime_t now;
+	struct sef_watch_args was = watch->set;
+	ktime_t now = ktime_get();
 
-	spin_lock_bh(&svc->lock);
-	now = ktime_get();
-	sef_watch_set(watch, args);
-	watch->deadline = ktime_add_ns(now, watch->timeout_ns);
-	watch->due = ktime_add_ns(now, watch->period_ns);
-	if (!svc->end)
-		sef_watch_arm(watch, now);
-	spin_unlock_bh(&svc->lock);
+	lockdep_assert_held(&svc->lock);
+
+	watch->set = *args;
+	spin_lock(&sup->lock);
+	watch->event.cookie = args->cookie;	/* also of an event not read yet */
+	spin_unlock(&sup->lock);
+	if (svc->end)
+		return;
+	sef_watch_retime(watch, &was, now);
+	sef_watch_judge(watch, now);
+	sef_watch_advance(watch, now);
 }
 
 /* Ping once, now; the answer is to be an event. */
@@ -267,7 +422,8 @@ void do_sef_ping_request(struct sef_service *svc, ktime_t now)
 
 	if (svc->eventfd)
 		sef_eventfd_signal(svc->eventfd);
-	wake_up_interruptible_poll(&svc->wait, EPOLLIN | EPOLLRDNORM);
+	if (!svc->closed)
+		wake_up_interruptible_poll(svc->wait, EPOLLIN | EPOLLRDNORM);
 }
 
 void sef_setcb_ping_reply(struct sef_service *svc, sef_cb_ping_reply_t cb)
@@ -276,25 +432,28 @@ void sef_setcb_ping_reply(struct sef_service *svc, sef_cb_ping_reply_t cb)
 }
 
 /* The default: the pong is recorded, and every watch learns of it. */
-void sef_cb_ping_reply_pong(struct sef_service *svc, u64 seq, ktime_t now)
+void sef_cb_ping_reply_pong(struct sef_service *svc, u64 named, ktime_t now)
 {
+	u64 seq = named ?: svc->ping_seq;
 	struct sef_watch *watch;
 
 	lockdep_assert_held(&svc->lock);
 
 	if (seq == svc->ping_seq && seq > svc->pong_seq)
 		svc->rtt_ns = sef_ns_since(svc->ping_time, now);
-	svc->pong_seq = seq;
-	svc->pong_time = now;
+	svc->pong_seq = max(svc->pong_seq, seq);
+	svc->named_seq = max(svc->named_seq, named);
 	svc->ponged = true;
 	trace_sef_pong(svc);
 
+	/* They tell how long it was silent: the pong is its end. */
 	list_for_each_entry(watch, &svc->watches, by_service)
-		sef_watch_pong(watch, now);
+		sef_watch_pong(watch, named, now);
+	svc->pong_time = now;
 }
 
 /* The null: whoever asked will go without an answer. */
-void sef_cb_ping_reply_null(struct sef_service *svc, u64 seq, ktime_t now)
+void sef_cb_ping_reply_null(struct sef_service *svc, u64 named, ktime_t now)
 {
 }
 
@@ -312,31 +471,105 @@ enum sef_reply sef_service_reply(struct sef_service *svc)
 void sef_service_set_reply(struct sef_service *svc, enum sef_reply reply)
 {
 	spin_lock_bh(&svc->lock);
+	reply = array_index_nospec(reply, ARRAY_SIZE(sef_reply_policies));
 	sef_setcb_ping_reply(svc, sef_reply_policies[reply]);
 	spin_unlock_bh(&svc->lock);
 }
 
-/* The service calls: let its reply policy answer. */
-int sef_service_pong(struct sef_service *svc, u64 seq)
+/*
+ * The last ping that needs no answer any more. While a strict watch waits,
+ * only a pong that names a ping answers it.
+ */
+static u64 sef_service_answered(struct sef_service *svc)
 {
+	struct sef_watch *watch;
+
+	lockdep_assert_held(&svc->lock);
+
+	list_for_each_entry(watch, &svc->watches, by_service)
+		if (watch->seq && watch->set.flags & SEF_WATCH_STRICT)
+			return svc->named_seq;
+	return svc->pong_seq;
+}
+
+/* The service calls: let its reply policy answer. 0 names no ping. */
+int sef_service_pong(struct sef_service *svc, u64 named)
+{
+	struct pid *was = NULL;
 	int err = 0;
 
 	spin_lock_bh(&svc->lock);
-	if (seq > svc->ping_seq)
+	if (named > svc->ping_seq) {
 		err = -EINVAL;
-	else if (seq && seq <= svc->pong_seq)
+	} else if (named && named <= sef_service_answered(svc)) {
 		err = -ESTALE;
-	else
-		svc->cb.ping_reply(svc, seq ?: svc->ping_seq, ktime_get());
+	} else {
+		if (svc->speaker != task_pid(current)) {
+			was = svc->speaker;
+			svc->speaker = get_pid(task_pid(current));
+		}
+		svc->cb.ping_reply(svc, named, ktime_get());
+	}
 	spin_unlock_bh(&svc->lock);
+	put_pid(was);
 	return err;
+}
+
+static u64 sef_watch_extend(struct sef_watch *watch, u64 extend_ns, ktime_t now)
+{
+	ktime_t end = ktime_add_ns(now, extend_ns);
+
+	if (!watch->set.extend_ns)
+		return 0;
+	if (!watch->extend_max)
+		watch->extend_max = ktime_add_ns(now, watch->set.extend_ns);
+	end = min(end, watch->extend_max);
+	watch->extend_end = max(watch->extend_end, end);
+	if (watch->seq && watch->deadline < watch->extend_end) {
+		/* The timer fires early, and is put off then. */
+		watch->deadline = watch->extend_end;
+		watch->look_time = ktime_sub_ns(watch->deadline,
+						watch->set.timeout_ns / 2);
+	}
+	return sef_ns_since(now, end);
+}
+
+/* Returns what every watch grants. */
+u64 sef_service_extend(struct sef_service *svc, u64 extend_ns)
+{
+	struct sef_watch *watch;
+	u64 granted = extend_ns;
+	ktime_t now;
+
+	spin_lock_bh(&svc->lock);
+	now = ktime_get();
+	list_for_each_entry(watch, &svc->watches, by_service)
+		granted = min(granted, sef_watch_extend(watch, extend_ns, now));
+	spin_unlock_bh(&svc->lock);
+	return granted;
+}
+
+/* The machine was suspended: who was asked before has his time from now on. */
+void sef_service_resume(struct sef_service *svc)
+{
+	struct sef_watch *watch;
+	ktime_t now, deadline, next;
+
+	spin_lock_bh(&svc->lock);
+	now = ktime_get();
+	list_for_each_entry(watch, &svc->watches, by_service) {
+		deadline = ktime_add_ns(now, watch->set.timeout_ns);
+		next = watch->seq ? watch->deadline : watch->step_time;
+		sef_watch_credit(watch, sef_ns_since(next, deadline));
+	}
+	spin_unlock_bh(&svc->lock);
 }
 
 static bool sef_service_is_asked(struct sef_service *svc)
 {
 	lockdep_assert_held(&svc->lock);
 
-	return svc->ping_seq > max(svc->pong_seq, svc->read_seq);
+	return svc->ping_seq > max(sef_service_answered(svc), svc->read_seq);
 }
 
 bool sef_service_has_request(struct sef_service *svc)
@@ -387,6 +620,7 @@ void sef_service_untake_request(struct sef_service *svc, u64 seq)
 	spin_lock_bh(&svc->lock);
 	if (svc->read_seq == seq)
 		svc->read_seq = seq - 1;
+	wake_up_interruptible_poll(svc->wait, EPOLLIN | EPOLLRDNORM);
 	spin_unlock_bh(&svc->lock);
 }
 
@@ -404,6 +638,7 @@ void sef_service_end(struct sef_service *svc, enum sef_state end)
 	list_for_each_entry(watch, &svc->watches, by_service) {
 		watch->seq = 0;
 		watch->asked_seq = 0;
+		sef_escalate_end(watch);
 		hrtimer_try_to_cancel(&watch->timer);
 		sef_watch_enter(watch, end, 0, now);
 	}

@@ -16,14 +16,14 @@
  * teardown waits for it.
  *
  * A struct sef_watch belongs to its supervisor and dies in UNWATCH or release(),
- * both under the supervisor's file lock: whoever holds that may use a watch he
+ * both under the supervisor's file lock: whoever holds that may use a watch it
  * found. Removing one takes it off the service's list, after which nothing
  * starts its timer; cancels the timer; takes it off the event queue.
  *
  * A struct sef_supervisor is part of its file. Only its watches point at it, and
  * release() removes them before the file is freed.
  *
- * A struct sef_user, the counts of one user, is held by that user's files and
+ * A struct sef_user, the counts of one user, is held by the accounts of files and
  * services.
  *
  * All of it is gone when the last file is closed, and files hold the module:
@@ -33,19 +33,21 @@
  *
  * sef_file.lock	mutex: the file's role; the set of a supervisor's
  *			watches. Never taken by PONG.
- * sef_registry_lock	mutex: the services by id, the users and their counts.
+ * sef_registry_lock	mutex: the services by id, the users and their counts,
+ *			who is told of newcomers.
  * sef_service.lock	spinlock, _bh because deadlines expire in softirq: the
  *			service's pings and pongs, its watches and all that
  *			they decide.
  * sef_supervisor.lock	spinlock, _bh: the queue of events and the records in
  *			it.
  *
- * No user copy, allocation or fput happens under any of them. eventfds are
+ * No user copy, allocation or fput happens under the spinlocks, and none but the
+ * security modules' own under the registry's. eventfds are
  * signalled and pollers woken under sef_service.lock: what they wake does not
  * come back here.
  *
- * The exit hook runs under tasklist_lock and the pid's wait queue lock with
- * interrupts off, and takes none of the above.
+ * The exit hook runs under tasklist_lock, the pid's wait queue lock and, on some
+ * kernels, the sighand's, with interrupts off. It takes none of the above.
  */
 #ifndef _SEF_PING_H
 #define _SEF_PING_H
@@ -68,21 +70,50 @@ struct sef_service;
 struct sef_supervisor;
 struct sef_watch;
 
+enum sef_limit {
+	SEF_LIMIT_SERVICES,
+	SEF_LIMIT_WATCHES,
+	SEF_LIMIT_PINGS,	/* a second, of all watches */
+	SEF_NR_LIMITS,
+};
+
 /* The counts of one user; under sef_registry_lock, except @uid. */
 struct sef_user {
 	struct hlist_node	node;
 	kuid_t			uid;
 	unsigned int		refs;
-	unsigned int		services;
-	unsigned int		watches;
+	unsigned int		count[SEF_NR_LIMITS];
+};
+
+/*
+ * Who is charged: the user who opened the file, and the one who answers
+ * for his user namespace, or NULL if that is nobody else.
+ */
+struct sef_account {
+	struct sef_user		*user;
+	struct sef_user		*owner;
+};
+
+/* In whose name a signal is sent, or a service seen, when he is not current. */
+struct sef_authority {
+	const struct cred	*cred;
+	bool			cap_kill;	/* in cred->user_ns */
 };
 
 /* Who is told of verdicts: a file, once it watches. */
 struct sef_supervisor {
-	struct list_head	watches;	/* sef_file.lock */
-	wait_queue_head_t	wait;
-	spinlock_t		lock;		/* the queue, and its events */
+	struct rb_root		watches;	/* by id; sef_file.lock */
+	wait_queue_head_t	*wait;		/* the file's */
+
+	/* sef_registry_lock; @pid_ns is NULL while no newcomers are told of */
+	struct list_head	by_newcomers;
+	struct pid_namespace	*pid_ns;
+	struct sef_authority	authority;
+
+	spinlock_t		lock;		/* the events */
 	struct list_head	queue;		/* watches with an event to read */
+	struct sef_event	newcomers;	/* or .changes is 0 */
+	ktime_t			newcomers_time;
 };
 
 enum sef_role {
@@ -94,27 +125,37 @@ enum sef_role {
 struct sef_file {
 	struct mutex		lock;		/* role and watches */
 	enum sef_role		role;
-	struct sef_user		*user;		/* who opened it, and is charged */
+	wait_queue_head_t	wait;		/* read and poll, in any role */
+	struct sef_account	account;
 	struct sef_service	*service;	/* with SEF_ROLE_SERVICE */
 	struct sef_supervisor	supervisor;	/* with SEF_ROLE_SUPERVISOR */
 };
 
 /* What a service does when it is to answer: its half of the callback table. */
-typedef void (*sef_cb_ping_reply_t)(struct sef_service *svc, u64 seq,
+typedef void (*sef_cb_ping_reply_t)(struct sef_service *svc, u64 named,
 				    ktime_t now);
+
+/* What is known of a thread at one moment. */
+struct sef_look {
+	enum sef_why		why;		/* UNKNOWN: nothing special */
+	ktime_t			time;
+	u64			waited_ns;	/* for a CPU, ever */
+};
 
 struct sef_service {
 	/* set before the service is published, then only read */
 	u64			id;
-	struct pid		*pid;		/* of its thread group */
-	struct sef_user		*user;
+	struct pid		*pid;		/* the process or thread */
+	enum pid_type		type;		/* PIDTYPE_TGID or _PID: which */
+	struct pid		*process;	/* its process, as a pid too */
+	struct sef_account	account;
 	struct eventfd_ctx	*eventfd;	/* or NULL */
 	ktime_t			born;
 	char			name[SEF_NAME_SIZE];
 
 	refcount_t		refs;
 	struct rb_node		node;		/* sef_registry_lock */
-	wait_queue_head_t	wait;		/* read and poll of its file */
+	struct hlist_node	by_process;	/* sef_registry_lock */
 
 	/* written by the exit hook once, read by the work that it queues */
 	wait_queue_entry_t	exit_hook;
@@ -126,37 +167,55 @@ struct sef_service {
 	struct list_head	watches;
 	unsigned int		nr_watches;
 	bool			closed;		/* its file is */
+	wait_queue_head_t	*wait;		/* the file's, until then */
 	enum sef_state		end;		/* DEAD, GONE, or UNWATCHED */
 	struct {
 		sef_cb_ping_reply_t	ping_reply;
 	} cb;
 	u64			ping_seq;	/* the last sent */
 	u64			pong_seq;	/* the last answered */
+	u64			named_seq;	/* the last answered by name */
 	u64			read_seq;	/* the last read() took */
 	ktime_t			ping_time;	/* of ping_seq */
 	ktime_t			pong_time;	/* last sign of life, or born */
 	bool			ponged;		/* pong_time is a pong's */
+	struct pid		*speaker;	/* the thread that ponged last */
 	u64			rtt_ns;
+};
+
+enum sef_step {
+	SEF_STEP_KILL,
+	SEF_STEP_LAST,
 };
 
 struct sef_watch {
 	struct sef_service	*service;	/* holds a reference */
 	struct sef_supervisor	*supervisor;
-	struct list_head	by_supervisor;	/* sef_file.lock */
+	struct rb_node		by_id;		/* sef_file.lock */
 
 	/* sef_service.lock */
 	struct list_head	by_service;	/* empty once it is removed */
 	struct hrtimer		timer;
-	u64			cookie;
-	u64			period_ns;
-	u64			timeout_ns;
-	u32			tolerate;
-	u32			misses;
+	struct sef_watch_args	set;		/* the settings */
+	struct sef_authority	authority;	/* who set them */
 	enum sef_state		state;
+	u32			misses;
+	u32			excused;
 	enum sef_why		why;
 	u64			seq;		/* the ping outstanding, or 0 */
+	u64			last_seq;	/* the last that was, or is */
 	ktime_t			deadline;	/* its own */
+	ktime_t			look_time;	/* of its first look, or MAX */
+	struct sef_look		look;		/* that look, once taken */
+	u64			stalled_ns;	/* put off its deadline */
 	ktime_t			due;		/* of the next ping, if none is */
+	ktime_t			grace_end;
+	ktime_t			extend_end;	/* no deadline is earlier */
+	ktime_t			extend_max;	/* nor EXTENDed to later; or 0 */
+	u64			credit_ns;
+	enum sef_step		step;		/* the next of the escalation */
+	ktime_t			step_time;	/* its time, or KTIME_MAX */
+	bool			killed;		/* that step was taken */
 	u64			asked_seq;	/* a SEF_IOC_PING's, or 0 */
 	ktime_t			asked_time;
 
@@ -166,44 +225,76 @@ struct sef_watch {
 	ktime_t			event_time;
 };
 
+/* The look at half the timeout, or NULL while it is still to be taken. */
+static inline const struct sef_look *
+sef_watch_first_look(const struct sef_watch *watch)
+{
+	return watch->look_time == KTIME_MAX ? &watch->look : NULL;
+}
+
 /* sef_ping.c: the callback table and the life of a ping */
 #define SEF_CB_PING_REPLY_DEFAULT	sef_cb_ping_reply_pong
 
 void do_sef_ping_request(struct sef_service *svc, ktime_t now);
 void sef_setcb_ping_reply(struct sef_service *svc, sef_cb_ping_reply_t cb);
-void sef_cb_ping_reply_pong(struct sef_service *svc, u64 seq, ktime_t now);
-void sef_cb_ping_reply_null(struct sef_service *svc, u64 seq, ktime_t now);
+void sef_cb_ping_reply_pong(struct sef_service *svc, u64 named, ktime_t now);
+void sef_cb_ping_reply_null(struct sef_service *svc, u64 named, ktime_t now);
 
 enum sef_reply sef_service_reply(struct sef_service *svc);
 void sef_service_set_reply(struct sef_service *svc, enum sef_reply reply);
-int sef_service_pong(struct sef_service *svc, u64 seq);
+int sef_service_pong(struct sef_service *svc, u64 named);
+u64 sef_service_extend(struct sef_service *svc, u64 extend_ns);
 bool sef_service_has_request(struct sef_service *svc);
 bool sef_service_take_request(struct sef_service *svc, struct sef_request *req);
 void sef_service_untake_request(struct sef_service *svc, u64 seq);
 void sef_service_end(struct sef_service *svc, enum sef_state end);
+void sef_service_resume(struct sef_service *svc);
 
-void sef_watch_init(struct sef_watch *watch,
-		    const struct sef_watch_args *args);
-void sef_watch_begin(struct sef_watch *watch, struct sef_service *svc);
+void sef_watch_init(struct sef_watch *watch, struct sef_supervisor *sup);
+void sef_watch_begin(struct sef_watch *watch, struct sef_service *svc,
+		     const struct sef_watch_args *args);
 void sef_watch_change(struct sef_watch *watch,
 		      const struct sef_watch_args *args);
 int sef_watch_ask(struct sef_watch *watch, u64 *seq);
+void sef_watch_notify(struct sef_watch *watch, u32 flags, u64 seq, u64 rtt_ns,
+		      ktime_t now);
+
+/* sef_why.c: looking at a silent thread */
+enum sef_why sef_look(struct sef_service *svc, const struct sef_look *first,
+		      struct sef_look *look);
+
+/* sef_escalate.c: the steps after a verdict, and in whose name */
+void sef_authority_take(struct sef_authority *authority);
+void sef_authority_drop(struct sef_authority *authority);
+bool sef_authority_may_signal(const struct sef_authority *authority,
+			      struct pid *pid);
+bool sef_escalates(const struct sef_watch_args *args);
+void sef_escalate_begin(struct sef_watch *watch, ktime_t now);
+void sef_escalate_change(struct sef_watch *watch, ktime_t now);
+void sef_escalate_end(struct sef_watch *watch);
+void sef_escalate_step(struct sef_watch *watch, ktime_t now);
 
 /* sef_registry.c: who there is, who may see whom, and how it ends */
-struct sef_user *sef_user_get(kuid_t uid);
-void sef_user_put(struct sef_user *user);
+int sef_account_open(struct sef_account *account);
+void sef_account_close(struct sef_account *account);
 
-struct sef_service *sef_service_new(struct sef_user *user,
+struct sef_service *sef_service_new(struct sef_file *file,
 				    const struct sef_register_args *args);
 int sef_service_publish(struct sef_service *svc);
+bool sef_service_has_ended(struct sef_service *svc);
 void sef_service_close(struct sef_service *svc);
 void sef_service_put(struct sef_service *svc);
 
-int sef_watch(struct sef_supervisor *sup, struct sef_user *user,
-	      const struct sef_watch_args *args, struct sef_watch **spare);
-struct sef_watch *sef_watch_get(struct sef_supervisor *sup, u64 id);
-void sef_watch_remove(struct sef_watch *watch, struct sef_user *user);
+int sef_watch_apply(struct sef_supervisor *sup,
+		    const struct sef_account *account,
+		    struct sef_watch_args *args, struct pid *process,
+		    struct sef_watch **spare);
+struct sef_watch *sef_watch_find(struct sef_supervisor *sup, u64 id);
+void sef_watch_remove(struct sef_watch *watch,
+		      const struct sef_account *account);
 int sef_status(struct sef_supervisor *sup, struct sef_status_args *args);
+void sef_newcomers(struct sef_supervisor *sup, bool on);
+struct pid *sef_pid_of_pidfd(int pidfd, pid_t nr);
 
 int sef_registry_init(void);
 void sef_registry_exit(void);

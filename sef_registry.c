@@ -8,11 +8,15 @@
  */
 #include <linux/cred.h>
 #include <linux/eventfd.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/hashtable.h>
+#include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/suspend.h>
 #include <linux/timekeeping.h>
 #include <linux/user_namespace.h>
 
@@ -26,9 +30,26 @@ static unsigned int max_watches = 16384;
 module_param(max_watches, uint, 0644);
 MODULE_PARM_DESC(max_watches, "Watches that one user may have at a time");
 
+static unsigned int max_pings = 20000;
+module_param(max_pings, uint, 0644);
+MODULE_PARM_DESC(max_pings, "Pings a second that the watches of one user may ask for");
+
+/*
+ * Of one service: each pong tells every watch, with softirqs off.
+ */
+#define SEF_MAX_SERVICE_WATCHES	1024
+
+static const unsigned int *const sef_limits[SEF_NR_LIMITS] = {
+	[SEF_LIMIT_SERVICES] = &max_services,
+	[SEF_LIMIT_WATCHES] = &max_watches,
+	[SEF_LIMIT_PINGS] = &max_pings,
+};
+
 static DEFINE_MUTEX(sef_registry_lock);
 static DEFINE_HASHTABLE(sef_users, 6);		/* by uid */
 static struct rb_root sef_services = RB_ROOT;	/* by id */
+static DEFINE_HASHTABLE(sef_processes, 10);	/* services by process */
+static LIST_HEAD(sef_newcomers_list);		/* supervisors who are told */
 static u64 sef_last_id;
 
 /* Unbound: a busy CPU must not hold up the news of a death. */
@@ -48,7 +69,7 @@ static struct sef_user *sef_user_find(kuid_t uid)
 	return NULL;
 }
 
-struct sef_user *sef_user_get(kuid_t uid)
+static struct sef_user *sef_user_get(kuid_t uid)
 {
 	struct sef_user *user, *spare;
 
@@ -71,10 +92,12 @@ struct sef_user *sef_user_get(kuid_t uid)
 	return user;
 }
 
-void sef_user_put(struct sef_user *user)
+static void sef_user_put(struct sef_user *user)
 {
 	bool last;
 
+	if (!user)
+		return;
 	mutex_lock(&sef_registry_lock);
 	last = !--user->refs;
 	if (last)
@@ -83,6 +106,87 @@ void sef_user_put(struct sef_user *user)
 
 	if (last)
 		kfree(user);
+}
+
+/* Accounts */
+
+/*
+ * Inside a user namespace one may have as many uids as one likes, and limits
+ * with each. So the user who made the outermost one is charged as well; root
+ * is not, whose containers are not each other's.
+ */
+static kuid_t sef_owner_uid(void)
+{
+	struct user_namespace *ns = current_user_ns();
+	kuid_t uid = GLOBAL_ROOT_UID;
+
+	for (; ns != &init_user_ns; ns = ns->parent)
+		uid = ns->owner;
+	return uid;
+}
+
+int sef_account_open(struct sef_account *account)
+{
+	kuid_t uid = current_uid(), owner = sef_owner_uid();
+
+	account->user = sef_user_get(uid);
+	if (!account->user)
+		return -ENOMEM;
+	account->owner = NULL;
+	if (uid_eq(owner, uid) || uid_eq(owner, GLOBAL_ROOT_UID))
+		return 0;
+	account->owner = sef_user_get(owner);
+	if (account->owner)
+		return 0;
+	sef_user_put(account->user);
+	return -ENOMEM;
+}
+
+void sef_account_close(struct sef_account *account)
+{
+	sef_user_put(account->user);
+	sef_user_put(account->owner);
+}
+
+static void sef_account_hold(struct sef_account *account)
+{
+	lockdep_assert_held(&sef_registry_lock);
+
+	account->user->refs++;
+	if (account->owner)
+		account->owner->refs++;
+}
+
+static bool sef_user_has_room(const struct sef_user *user,
+			      enum sef_limit limit, unsigned int n)
+{
+	unsigned int max = READ_ONCE(*sef_limits[limit]);
+
+	return user->count[limit] <= max && n <= max - user->count[limit];
+}
+
+static bool sef_charge(const struct sef_account *account, enum sef_limit limit,
+		       unsigned int n)
+{
+	lockdep_assert_held(&sef_registry_lock);
+
+	if (!sef_user_has_room(account->user, limit, n) ||
+	    (account->owner && !sef_user_has_room(account->owner, limit, n)))
+		return false;
+	account->user->count[limit] += n;
+	if (account->owner)
+		account->owner->count[limit] += n;
+	return true;
+}
+
+static void sef_uncharge(const struct sef_account *account,
+			 enum sef_limit limit, unsigned int n)
+{
+	lockdep_assert_held(&sef_registry_lock);
+
+	account->user->count[limit] -= n;
+	if (account->owner)
+		account->owner->count[limit] -= n;
 }
 
 /* Services by id */
@@ -128,40 +232,70 @@ static struct sef_service *sef_service_find(u64 id)
  */
 static bool sef_service_may_signal(struct sef_service *svc)
 {
-	return pid_nr_ns(svc->pid, task_active_pid_ns(current)) &&
-	       !kill_pid(svc->pid, 0, 0);
+	return pid_nr_ns(svc->process, task_active_pid_ns(current)) &&
+	       !kill_pid(svc->process, 0, 0);
 }
 
 /* Exit */
 
+/* Whether a task, held by RCU or tasklist_lock, is the end of its service. */
+static bool sef_task_has_ended(struct sef_service *svc,
+			       struct task_struct *task)
+{
+	if (!task)
+		return true;
+	if (!READ_ONCE(task->exit_state))
+		return false;
+	/* The process ends with its last thread, of whom the leader waits. */
+	return svc->type == PIDTYPE_PID || !delay_group_leader(task);
+}
+
+/* The status as wait(2) would give it. */
+static int sef_task_exit_code(struct task_struct *task)
+{
+	if (task->signal->flags & SIGNAL_GROUP_EXIT)
+		return task->signal->group_exit_code;
+	return task->exit_code;
+}
+
 /*
- * Called with tasklist_lock and the wait queue's lock held and interrupts off,
- * for the end of any thread of the service. The process is dead when its
- * leader is and no thread is left. The status must be taken here: when the
- * work runs, the parent may have reaped it.
+ * Called with tasklist_lock and the wait queue's lock held (see sef_ping.h) and
+ * interrupts off, more than once in an end. The status must be taken here: when
+ * the work runs, the parent may have reaped the process.
  */
 static int sef_exit_hook(wait_queue_entry_t *hook, unsigned int mode, int sync,
 			 void *key)
 {
 	struct sef_service *svc = container_of(hook, struct sef_service,
 					       exit_hook);
-	struct task_struct *leader;
-	bool dead;
+	struct task_struct *task;
+
+	if (svc->exited)
+		return 0;
 
 	rcu_read_lock();
-	leader = pid_task(svc->pid, PIDTYPE_TGID);
-	dead = !leader || (leader->exit_state && !delay_group_leader(leader));
-	if (dead && leader && !svc->exited) {
-		svc->exit_code = leader->signal->flags & SIGNAL_GROUP_EXIT ?
-				 leader->signal->group_exit_code :
-				 leader->exit_code;
-		svc->exited = true;
-	}
+	task = pid_task(svc->pid, svc->type);
+	svc->exited = sef_task_has_ended(svc, task);
+	if (svc->exited && task)
+		svc->exit_code = sef_task_exit_code(task);
 	rcu_read_unlock();
 
-	if (dead)
+	if (svc->exited)
 		queue_work(sef_exit_wq, &svc->exit_work);
 	return 0;
+}
+
+/* For a thread that ends alone, where no hook tells. */
+bool sef_service_has_ended(struct sef_service *svc)
+{
+	struct task_struct *task;
+	bool ended;
+
+	rcu_read_lock();
+	task = pid_task(svc->pid, svc->type);
+	ended = sef_task_has_ended(svc, task);
+	rcu_read_unlock();
+	return ended;
 }
 
 static void sef_exit_work(struct work_struct *work)
@@ -174,24 +308,26 @@ static void sef_exit_work(struct work_struct *work)
 	spin_unlock_bh(&svc->lock);
 }
 
-/* Is the process on its way out, so that the exit hook is to be called yet? */
+/* Is it on its way out, so that the exit hook is still to be called? */
 static bool sef_service_is_exiting(struct sef_service *svc)
 {
-	struct task_struct *leader;
+	struct task_struct *task;
 	bool exiting;
 
 	rcu_read_lock();
-	leader = pid_task(svc->pid, PIDTYPE_TGID);
-	exiting = !leader ||
-		  READ_ONCE(leader->signal->flags) & SIGNAL_GROUP_EXIT ||
-		  !atomic_read(&leader->signal->live);
+	task = pid_task(svc->pid, svc->type);
+	exiting = !task ||
+		  READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT ||
+		  !atomic_read(&task->signal->live) ||
+		  (svc->type == PIDTYPE_PID &&
+		   READ_ONCE(task->flags) & PF_EXITING);
 	rcu_read_unlock();
 	return exiting;
 }
 
 /* Services */
 
-struct sef_service *sef_service_new(struct sef_user *user,
+struct sef_service *sef_service_new(struct sef_file *file,
 				    const struct sef_register_args *args)
 {
 	struct sef_service *svc;
@@ -209,20 +345,24 @@ struct sef_service *sef_service_new(struct sef_user *user,
 		return ERR_PTR(-ENOMEM);
 	}
 
-	svc->user = user;
+	svc->account = file->account;
+	svc->wait = &file->wait;
 	svc->eventfd = eventfd;
 	svc->born = ktime_get();
 	svc->pong_time = svc->born;
 	strscpy_pad(svc->name, args->name, sizeof(svc->name));
 	refcount_set(&svc->refs, 1);
-	init_waitqueue_head(&svc->wait);
 	init_waitqueue_func_entry(&svc->exit_hook, sef_exit_hook);
 	INIT_WORK(&svc->exit_work, sef_exit_work);
 	spin_lock_init(&svc->lock);
 	INIT_LIST_HEAD(&svc->watches);
 	sef_setcb_ping_reply(svc, SEF_CB_PING_REPLY_DEFAULT);
 	sef_service_set_reply(svc, args->reply);
-	svc->pid = get_task_pid(current, PIDTYPE_TGID);
+	svc->type = args->flags & SEF_REGISTER_THREAD ? PIDTYPE_PID :
+							PIDTYPE_TGID;
+	svc->pid = get_task_pid(current, svc->type);
+	svc->process = get_task_pid(current, PIDTYPE_TGID);
+	svc->speaker = get_task_pid(current, PIDTYPE_PID);
 	add_wait_queue(&svc->pid->wait_pidfd, &svc->exit_hook);
 	return svc;
 }
@@ -233,23 +373,49 @@ static void sef_service_free(struct sef_service *svc)
 	remove_wait_queue(&svc->pid->wait_pidfd, &svc->exit_hook);
 	cancel_work_sync(&svc->exit_work);
 	put_pid(svc->pid);
+	put_pid(svc->process);
+	put_pid(svc->speaker);
 	if (svc->eventfd)
 		eventfd_ctx_put(svc->eventfd);
 	kfree(svc);
 }
 
+/* Tell who wants to know, and may. */
+static void sef_newcomers_notify(struct sef_service *svc)
+{
+	struct sef_supervisor *sup;
+
+	lockdep_assert_held(&sef_registry_lock);
+
+	list_for_each_entry(sup, &sef_newcomers_list, by_newcomers) {
+		if (!pid_nr_ns(svc->process, sup->pid_ns) ||
+		    !sef_authority_may_signal(&sup->authority, svc->process))
+			continue;
+		spin_lock_bh(&sup->lock);
+		if (!sup->newcomers.changes)
+			sup->newcomers.id = svc->id;
+		if (sup->newcomers.changes < U32_MAX)
+			sup->newcomers.changes++;
+		sup->newcomers.flags = SEF_EVENT_NEWCOMER;
+		sup->newcomers_time = ktime_get();
+		spin_unlock_bh(&sup->lock);
+		wake_up_interruptible_poll(sup->wait, EPOLLIN | EPOLLRDNORM);
+	}
+}
+
 /* Give it an id, under which others find it. */
 int sef_service_publish(struct sef_service *svc)
 {
-	struct sef_user *user = svc->user;
 	int err = -ENOSPC;
 
 	mutex_lock(&sef_registry_lock);
-	if (user->services < READ_ONCE(max_services)) {
-		user->services++;
-		user->refs++;
+	if (sef_charge(&svc->account, SEF_LIMIT_SERVICES, 1)) {
+		sef_account_hold(&svc->account);
 		svc->id = ++sef_last_id;
 		rb_add(&svc->node, &sef_services, sef_node_less);
+		hash_add(sef_processes, &svc->by_process,
+			 (unsigned long)svc->process);
+		sef_newcomers_notify(svc);
 		err = 0;
 	}
 	mutex_unlock(&sef_registry_lock);
@@ -263,12 +429,12 @@ void sef_service_put(struct sef_service *svc)
 		return;
 	if (svc->id) {
 		rb_erase(&svc->node, &sef_services);
-		svc->user->services--;
+		hash_del(&svc->by_process);
 	}
 	mutex_unlock(&sef_registry_lock);
 
 	if (svc->id)
-		sef_user_put(svc->user);
+		sef_account_close(&svc->account);
 	sef_service_free(svc);
 }
 
@@ -281,106 +447,191 @@ void sef_service_close(struct sef_service *svc)
 	bool exiting = sef_service_is_exiting(svc);
 
 	spin_lock_bh(&svc->lock);
-	svc->closed = true;
+	WRITE_ONCE(svc->closed, true);	/* sef_service_of() has no lock */
 	if (!exiting)
 		sef_service_end(svc, SEF_STATE_GONE);
 	spin_unlock_bh(&svc->lock);
+
+	/* What supervisors still keep of it is theirs. */
+	mutex_lock(&sef_registry_lock);
+	sef_uncharge(&svc->account, SEF_LIMIT_SERVICES, 1);
+	mutex_unlock(&sef_registry_lock);
 	sef_service_put(svc);
 }
 
 /* Watches */
 
-static struct sef_watch *sef_watch_find(struct sef_service *svc,
-					struct sef_supervisor *sup)
+static bool sef_watch_less(struct rb_node *a, const struct rb_node *b)
 {
-	struct sef_watch *watch;
-
-	lockdep_assert_held(&svc->lock);
-
-	list_for_each_entry(watch, &svc->watches, by_service)
-		if (watch->supervisor == sup)
-			return watch;
-	return NULL;
+	return rb_entry(a, struct sef_watch, by_id)->service->id <
+	       rb_entry(b, struct sef_watch, by_id)->service->id;
 }
 
-static struct sef_watch *sef_watch_get_locked(struct sef_supervisor *sup,
-					      u64 id)
+static int sef_watch_cmp(const void *id, const struct rb_node *node)
 {
-	struct sef_service *svc = sef_service_find(id);
-	struct sef_watch *watch = NULL;
+	u64 other = rb_entry(node, struct sef_watch, by_id)->service->id;
+	u64 sought = *(const u64 *)id;
 
-	if (svc) {
-		spin_lock_bh(&svc->lock);
-		watch = sef_watch_find(svc, sup);
-		spin_unlock_bh(&svc->lock);
-	}
-	return watch;
+	return sought < other ? -1 : sought > other;
 }
 
 /* Under the supervisor's file lock, which keeps what is found. */
-struct sef_watch *sef_watch_get(struct sef_supervisor *sup, u64 id)
+struct sef_watch *sef_watch_find(struct sef_supervisor *sup, u64 id)
 {
-	struct sef_watch *watch;
+	struct rb_node *node = rb_find(&id, &sup->watches, sef_watch_cmp);
 
-	mutex_lock(&sef_registry_lock);
-	watch = sef_watch_get_locked(sup, id);
-	mutex_unlock(&sef_registry_lock);
-	return watch;
+	return rb_entry_safe(node, struct sef_watch, by_id);
 }
 
-static int sef_watch_add(struct sef_watch *watch, struct sef_user *user, u64 id)
+/* Pings a second that a watch may ask for. */
+static unsigned int sef_watch_rate(const struct sef_watch_args *args)
 {
-	struct sef_service *svc = sef_service_find(id);
+	return div64_u64(NSEC_PER_SEC + args->period_ns - 1, args->period_ns);
+}
+
+static bool sef_watch_charge(const struct sef_account *account,
+			     const struct sef_watch_args *args)
+{
+	if (!sef_charge(account, SEF_LIMIT_WATCHES, 1))
+		return false;
+	if (sef_charge(account, SEF_LIMIT_PINGS, sef_watch_rate(args)))
+		return true;
+	sef_uncharge(account, SEF_LIMIT_WATCHES, 1);
+	return false;
+}
+
+static void sef_watch_uncharge(const struct sef_account *account,
+			       const struct sef_watch_args *args)
+{
+	sef_uncharge(account, SEF_LIMIT_PINGS, sef_watch_rate(args));
+	sef_uncharge(account, SEF_LIMIT_WATCHES, 1);
+}
+
+/* The service of a process with the lowest id above @id. */
+static struct sef_service *sef_service_of(struct pid *process, u64 id)
+{
+	struct sef_service *svc, *found = NULL;
+
+	lockdep_assert_held(&sef_registry_lock);
+
+	hash_for_each_possible(sef_processes, svc, by_process,
+			       (unsigned long)process)
+		if (svc->process == process && svc->id > id &&
+		    !READ_ONCE(svc->closed) &&
+		    (!found || svc->id < found->id))
+			found = svc;
+	return found;
+}
+
+/* As kill(2): from inside its pid namespace nobody signals an init. */
+static bool sef_is_own_init(struct sef_service *svc)
+{
+	return pid_nr_ns(svc->process, task_active_pid_ns(current)) == 1;
+}
+
+static int sef_watch_add(struct sef_watch *watch,
+			 const struct sef_account *account,
+			 const struct sef_watch_args *args)
+{
+	struct sef_service *svc = sef_service_find(args->id);
 	int err = -ESRCH;
 
 	lockdep_assert_held(&sef_registry_lock);
 
 	if (!svc || !sef_service_may_signal(svc))
 		return -ESRCH;
-	if (user->watches >= READ_ONCE(max_watches))
+	if (sef_is_own_init(svc) && sef_escalates(args))
+		return -EPERM;
+	if (!sef_watch_charge(account, args))
 		return -ENOSPC;
 
 	spin_lock_bh(&svc->lock);
-	if (!svc->closed) {
+	if (svc->nr_watches >= SEF_MAX_SERVICE_WATCHES) {
+		err = -ENOSPC;
+	} else if (!svc->closed) {
 		refcount_inc(&svc->refs);
-		sef_watch_begin(watch, svc);
+		sef_watch_begin(watch, svc, args);
 		err = 0;
 	}
 	spin_unlock_bh(&svc->lock);
-	if (!err) {
-		user->watches++;
-		list_add(&watch->by_supervisor, &watch->supervisor->watches);
+	if (err)
+		sef_watch_uncharge(account, args);
+	else
+		rb_add(&watch->by_id, &watch->supervisor->watches,
+		       sef_watch_less);
+	return err;
+}
+
+/* New settings are in the name of whoever gives them. */
+static int sef_watch_reset(struct sef_watch *watch, struct sef_watch *spare,
+			   const struct sef_account *account,
+			   const struct sef_watch_args *args)
+{
+	unsigned int was = sef_watch_rate(&watch->set);
+	unsigned int rate = sef_watch_rate(args);
+	struct sef_service *svc = watch->service;
+	int err = kill_pid(svc->process, 0, 0);
+
+	lockdep_assert_held(&sef_registry_lock);
+
+	if (err)
+		return err;
+	if (sef_is_own_init(svc) && sef_escalates(args))
+		return -EPERM;
+
+	spin_lock_bh(&svc->lock);
+	if (svc->end == SEF_STATE_DEAD) {
+		err = -ESRCH;	/* a zombie can be signalled */
+	} else if (rate > was &&
+		   !sef_charge(account, SEF_LIMIT_PINGS, rate - was)) {
+		err = -ENOSPC;
+	} else {
+		if (rate < was)
+			sef_uncharge(account, SEF_LIMIT_PINGS, was - rate);
+		swap(watch->authority, spare->authority);
+		sef_watch_change(watch, args);
 	}
+	spin_unlock_bh(&svc->lock);
 	return err;
 }
 
 /*
  * Watch a service, or change the watch that there is. Under the supervisor's
- * file lock. @spare is a zeroed watch for the former, and NULL once used.
+ * file lock. @spare is a new watch for the former, and NULL once used. @process
+ * names the service where the id does not.
  */
-int sef_watch(struct sef_supervisor *sup, struct sef_user *user,
-	      const struct sef_watch_args *args, struct sef_watch **spare)
+int sef_watch_apply(struct sef_supervisor *sup,
+		    const struct sef_account *account,
+		    struct sef_watch_args *args, struct pid *process,
+		    struct sef_watch **spare)
 {
+	struct sef_service *svc;
 	struct sef_watch *watch;
-	int err = 0;
+	int err = -ESRCH;
 
 	mutex_lock(&sef_registry_lock);
-	watch = sef_watch_get_locked(sup, args->id);
+	if (process) {
+		svc = sef_service_of(process, args->id);
+		if (!svc || !sef_service_may_signal(svc))
+			goto out;
+		args->id = svc->id;
+	}
+	watch = sef_watch_find(sup, args->id);
 	if (watch) {
-		sef_watch_change(watch, args);
+		err = sef_watch_reset(watch, *spare, account, args);
 	} else {
-		sef_watch_init(*spare, args);
-		(*spare)->supervisor = sup;
-		err = sef_watch_add(*spare, user, args->id);
+		err = sef_watch_add(*spare, account, args);
 		if (!err)
 			*spare = NULL;
 	}
+out:
 	mutex_unlock(&sef_registry_lock);
 	return err;
 }
 
 /* Under the supervisor's file lock. */
-void sef_watch_remove(struct sef_watch *watch, struct sef_user *user)
+void sef_watch_remove(struct sef_watch *watch,
+		      const struct sef_account *account)
 {
 	struct sef_supervisor *sup = watch->supervisor;
 	struct sef_service *svc = watch->service;
@@ -397,12 +648,85 @@ void sef_watch_remove(struct sef_watch *watch, struct sef_user *user)
 	list_del_init(&watch->queued);
 	spin_unlock_bh(&sup->lock);
 
-	list_del(&watch->by_supervisor);
+	rb_erase(&watch->by_id, &sup->watches);
 	mutex_lock(&sef_registry_lock);
-	user->watches--;
+	sef_watch_uncharge(account, &watch->set);
 	mutex_unlock(&sef_registry_lock);
 	sef_service_put(svc);
+	sef_authority_drop(&watch->authority);
 	kfree(watch);
+}
+
+/* Newcomers */
+
+/* Under the supervisor's file lock. */
+void sef_newcomers(struct sef_supervisor *sup, bool on)
+{
+	struct sef_authority was;
+	struct pid_namespace *was_ns;
+
+	mutex_lock(&sef_registry_lock);
+	was = sup->authority;
+	was_ns = sup->pid_ns;
+	list_del_init(&sup->by_newcomers);
+	sup->authority = (struct sef_authority) {};
+	sup->pid_ns = NULL;
+	if (on) {
+		sef_authority_take(&sup->authority);
+		sup->pid_ns = get_pid_ns(task_active_pid_ns(current));
+		list_add(&sup->by_newcomers, &sef_newcomers_list);
+	}
+	mutex_unlock(&sef_registry_lock);
+
+	sef_authority_drop(&was);
+	if (was_ns)
+		put_pid_ns(was_ns);
+	if (!on) {
+		spin_lock_bh(&sup->lock);
+		memset(&sup->newcomers, 0, sizeof(sup->newcomers));
+		spin_unlock_bh(&sup->lock);
+	}
+}
+
+/* A process by its pidfd */
+
+struct sef_pidfd_poll {
+	poll_table		table;
+	wait_queue_head_t	*head;
+};
+
+static void sef_pidfd_queue(struct file *file, wait_queue_head_t *head,
+			    poll_table *table)
+{
+	container_of(table, struct sef_pidfd_poll, table)->head = head;
+}
+
+/*
+ * The process that both stand for, or an error. No helper for modules turns a
+ * pidfd into its struct pid, but to poll one means to wait on that very struct
+ * pid, whose address the number must lead to as well.
+ */
+struct pid *sef_pid_of_pidfd(int pidfd, pid_t nr)
+{
+	struct sef_pidfd_poll poll = { .head = NULL };
+	struct file *file = fget(pidfd);
+	struct pid *pid;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	init_poll_funcptr(&poll.table, sef_pidfd_queue);
+	vfs_poll(file, &poll.table);
+
+	pid = find_get_pid(nr);
+	if (!pid) {
+		pid = ERR_PTR(-ESRCH);
+	} else if (poll.head != &pid->wait_pidfd) {
+		put_pid(pid);
+		pid = ERR_PTR(-EINVAL);
+	}
+	/* The file kept what was compared with from being another by now. */
+	fput(file);
+	return pid;
 }
 
 /* Status */
@@ -410,13 +734,25 @@ void sef_watch_remove(struct sef_watch *watch, struct sef_user *user)
 static void sef_status_of_watch(const struct sef_watch *watch,
 				struct sef_status_args *args)
 {
+	const struct sef_watch_args *set = &watch->set;
+
 	args->state = watch->state;
 	args->misses = watch->misses;
 	args->why = watch->why;
-	args->tolerate = watch->tolerate;
-	args->cookie = watch->cookie;
-	args->period_ns = watch->period_ns;
-	args->timeout_ns = watch->timeout_ns;
+	args->excused = watch->excused;
+	args->credit_ns = watch->credit_ns;
+	args->cookie = set->cookie;
+	args->period_ns = set->period_ns;
+	args->timeout_ns = set->timeout_ns;
+	args->grace_ns = set->grace_ns;
+	args->extend_ns = set->extend_ns;
+	args->kill_ns = set->kill_ns;
+	args->last_ns = set->last_ns;
+	args->tolerate = set->tolerate;
+	args->watch_flags = set->flags & SEF_WATCH_STRICT;
+	args->excuse = set->excuse;
+	args->signal = set->signal;
+	args->last = set->last;
 }
 
 static void sef_status_of_service(struct sef_service *svc,
@@ -430,7 +766,7 @@ static void sef_status_of_service(struct sef_service *svc,
 		.id = svc->id,
 		.flags = args->flags,
 		.pid = pid_nr_ns(svc->pid, task_active_pid_ns(current)),
-		.uid = from_kuid_munged(current_user_ns(), svc->user->uid),
+		.uid = from_kuid_munged(current_user_ns(), svc->account.user->uid),
 		.reply = sef_service_reply(svc),
 		.ping_seq = svc->ping_seq,
 		.pong_seq = svc->pong_seq,
@@ -438,6 +774,7 @@ static void sef_status_of_service(struct sef_service *svc,
 		.silent_ns = ktime_to_ns(ktime_sub(now, svc->pong_time)),
 		.rtt_ns = svc->rtt_ns,
 		.watches = svc->nr_watches,
+		.service_flags = svc->type == PIDTYPE_PID ? SEF_REGISTER_THREAD : 0,
 	};
 	if (svc->end == SEF_STATE_DEAD) {
 		args->state = SEF_STATE_DEAD;
@@ -450,13 +787,13 @@ static void sef_status_of_service(struct sef_service *svc,
 static bool sef_status_tell(struct sef_service *svc, struct sef_supervisor *sup,
 			    struct sef_status_args *args)
 {
-	bool may_signal = sef_service_may_signal(svc);
-	struct sef_watch *watch;
+	struct sef_watch *watch = sef_watch_find(sup, svc->id);
 	bool visible;
 
+	if (!watch && !sef_service_may_signal(svc))
+		return false;
 	spin_lock_bh(&svc->lock);
-	watch = sef_watch_find(svc, sup);
-	visible = watch || (may_signal && !svc->closed);
+	visible = watch || !svc->closed;
 	if (visible)
 		sef_status_of_service(svc, args);
 	if (watch)
@@ -465,33 +802,80 @@ static bool sef_status_tell(struct sef_service *svc, struct sef_supervisor *sup,
 	return visible;
 }
 
+/*
+ * A stretch of the walk: found, or -ESRCH at the end, or -EAGAIN to go on from
+ * *@from. Others are to have the registry in between.
+ */
+static int sef_status_walk(struct sef_supervisor *sup, u64 *from,
+			   struct sef_status_args *args)
+{
+	struct sef_service *svc;
+	int i;
+
+	for (i = 0; i < 64; i++) {
+		svc = sef_service_from(*from);
+		if (!svc)
+			return -ESRCH;
+		if (sef_status_tell(svc, sup, args))
+			return 0;
+		*from = svc->id + 1;
+	}
+	return -EAGAIN;
+}
+
+/* Under the supervisor's file lock. */
 int sef_status(struct sef_supervisor *sup, struct sef_status_args *args)
 {
-	bool next = args->flags & SEF_STATUS_NEXT;
 	struct sef_service *svc;
-	struct rb_node *node;
+	u64 from = args->id + 1;
 	int err = -ESRCH;
 
-	if (next && args->id == U64_MAX)
-		return -ESRCH;
-
-	mutex_lock(&sef_registry_lock);
-	svc = next ? sef_service_from(args->id + 1) :
-		     sef_service_find(args->id);
-	while (svc) {
-		if (sef_status_tell(svc, sup, args)) {
+	if (!(args->flags & SEF_STATUS_NEXT)) {
+		mutex_lock(&sef_registry_lock);
+		svc = sef_service_find(args->id);
+		if (svc && sef_status_tell(svc, sup, args))
 			err = 0;
-			break;
-		}
-		node = next ? rb_next(&svc->node) : NULL;
-		svc = rb_entry_safe(node, struct sef_service, node);
+		mutex_unlock(&sef_registry_lock);
+		return err;
 	}
-	mutex_unlock(&sef_registry_lock);
+
+	if (args->id == U64_MAX)
+		return -ESRCH;
+	do {
+		mutex_lock(&sef_registry_lock);
+		err = sef_status_walk(sup, &from, args);
+		mutex_unlock(&sef_registry_lock);
+		cond_resched();
+	} while (err == -EAGAIN);
 	return err;
 }
 
+/* Suspend */
+
+static int sef_pm_notify(struct notifier_block *block, unsigned long event,
+			 void *data)
+{
+	struct rb_node *node;
+
+	if (event != PM_POST_SUSPEND && event != PM_POST_HIBERNATION &&
+	    event != PM_POST_RESTORE)
+		return NOTIFY_DONE;
+
+	mutex_lock(&sef_registry_lock);
+	for (node = rb_first(&sef_services); node; node = rb_next(node))
+		sef_service_resume(rb_entry(node, struct sef_service, node));
+	mutex_unlock(&sef_registry_lock);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block sef_pm_block = {
+	.notifier_call = sef_pm_notify,
+};
+
 int sef_registry_init(void)
 {
+	int err;
+
 	/*
 	 * No id is used twice in a boot, also when the module is loaded again:
 	 * start where the last load, having made less than one service in every
@@ -499,10 +883,16 @@ int sef_registry_init(void)
 	 */
 	sef_last_id = ktime_to_us(ktime_get_boottime());
 	sef_exit_wq = alloc_workqueue("sef_exit", WQ_UNBOUND | WQ_HIGHPRI, 0);
-	return sef_exit_wq ? 0 : -ENOMEM;
+	if (!sef_exit_wq)
+		return -ENOMEM;
+	err = register_pm_notifier(&sef_pm_block);
+	if (err)
+		destroy_workqueue(sef_exit_wq);
+	return err;
 }
 
 void sef_registry_exit(void)
 {
+	unregister_pm_notifier(&sef_pm_block);
 	destroy_workqueue(sef_exit_wq);
 }

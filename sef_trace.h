@@ -6,9 +6,23 @@
 #if !defined(_SEF_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _SEF_TRACE_H
 
+#include <linux/ctype.h>
 #include <linux/tracepoint.h>
 
 #include "sef_ping.h"
+
+#ifndef _SEF_TRACE_NAME
+#define _SEF_TRACE_NAME
+/* Names come from whoever registers: what does not print becomes '?'. */
+static inline void sef_trace_name(char *to, const char *name)
+{
+	int i;
+
+	for (i = 0; i < SEF_NAME_SIZE; i++)
+		to[i] = !name[i] || (isascii(name[i]) && isprint(name[i])) ?
+			name[i] : '?';
+}
+#endif
 
 /* For the formats only, so that trace tools can print names. */
 TRACE_DEFINE_ENUM(SEF_STATE_WAITING);
@@ -19,6 +33,11 @@ TRACE_DEFINE_ENUM(SEF_STATE_DEAD);
 TRACE_DEFINE_ENUM(SEF_STATE_GONE);
 TRACE_DEFINE_ENUM(SEF_WHY_UNKNOWN);
 TRACE_DEFINE_ENUM(SEF_WHY_NULL_REPLY);
+TRACE_DEFINE_ENUM(SEF_WHY_STOPPED);
+TRACE_DEFINE_ENUM(SEF_WHY_TRACED);
+TRACE_DEFINE_ENUM(SEF_WHY_FROZEN);
+TRACE_DEFINE_ENUM(SEF_WHY_STARVED);
+TRACE_DEFINE_ENUM(SEF_WHY_STALLED);
 
 #define sef_show_state(state)					\
 	__print_symbolic(state,					\
@@ -32,7 +51,12 @@ TRACE_DEFINE_ENUM(SEF_WHY_NULL_REPLY);
 #define sef_show_why(why)					\
 	__print_symbolic(why,					\
 			 { SEF_WHY_UNKNOWN, "unknown" },	\
-			 { SEF_WHY_NULL_REPLY, "null reply policy" })
+			 { SEF_WHY_NULL_REPLY, "null reply policy" }, \
+			 { SEF_WHY_STOPPED, "stopped" },	\
+			 { SEF_WHY_TRACED, "traced" },		\
+			 { SEF_WHY_FROZEN, "frozen" },		\
+			 { SEF_WHY_STARVED, "starved" },	\
+			 { SEF_WHY_STALLED, "machine stalled" })
 
 TRACE_EVENT(sef_ping,
 	TP_PROTO(const struct sef_service *svc),
@@ -45,7 +69,7 @@ TRACE_EVENT(sef_ping,
 	TP_fast_assign(
 		__entry->id = svc->id;
 		__entry->seq = svc->ping_seq;
-		memcpy(__entry->name, svc->name, SEF_NAME_SIZE);
+		sef_trace_name(__entry->name, svc->name);
 	),
 	TP_printk("id=%llu name=%s seq=%llu",
 		  __entry->id, __entry->name, __entry->seq)
@@ -64,7 +88,7 @@ TRACE_EVENT(sef_pong,
 		__entry->id = svc->id;
 		__entry->seq = svc->pong_seq;
 		__entry->rtt_ns = svc->rtt_ns;
-		memcpy(__entry->name, svc->name, SEF_NAME_SIZE);
+		sef_trace_name(__entry->name, svc->name);
 	),
 	TP_printk("id=%llu name=%s seq=%llu rtt_ns=%llu",
 		  __entry->id, __entry->name, __entry->seq, __entry->rtt_ns)
@@ -85,7 +109,7 @@ TRACE_EVENT(sef_miss,
 		__entry->seq = seq;
 		__entry->misses = watch->misses;
 		__entry->why = watch->why;
-		memcpy(__entry->name, watch->service->name, SEF_NAME_SIZE);
+		sef_trace_name(__entry->name, watch->service->name);
 	),
 	TP_printk("id=%llu name=%s seq=%llu misses=%u why=%s",
 		  __entry->id, __entry->name, __entry->seq, __entry->misses,
@@ -110,13 +134,33 @@ TRACE_EVENT(sef_verdict,
 		__entry->state = state;
 		__entry->misses = watch->misses;
 		__entry->why = watch->why;
-		memcpy(__entry->name, watch->service->name, SEF_NAME_SIZE);
+		sef_trace_name(__entry->name, watch->service->name);
 	),
 	TP_printk("id=%llu name=%s %s -> %s misses=%u why=%s",
 		  __entry->id, __entry->name,
 		  sef_show_state(__entry->old_state),
 		  sef_show_state(__entry->state), __entry->misses,
 		  sef_show_why(__entry->why))
+);
+
+TRACE_EVENT(sef_step,
+	TP_PROTO(const struct sef_watch *watch, int sig, bool denied),
+	TP_ARGS(watch, sig, denied),
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__field(int, sig)
+		__field(bool, denied)
+		__array(char, name, SEF_NAME_SIZE)
+	),
+	TP_fast_assign(
+		__entry->id = watch->service->id;
+		__entry->sig = sig;
+		__entry->denied = denied;
+		sef_trace_name(__entry->name, watch->service->name);
+	),
+	TP_printk("id=%llu name=%s sig=%d%s",
+		  __entry->id, __entry->name, __entry->sig,
+		  __entry->denied ? " denied" : "")
 );
 
 #endif /* _SEF_TRACE_H */

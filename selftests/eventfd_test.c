@@ -237,4 +237,61 @@ TEST_F(eventfd, edges) {
 	EXPECT_EQ(0, close(ep));
 }
 
+/* In an epoll before it has a role: an error first, then as any other. */
+TEST_F(eventfd, polled_before_its_role) {
+	struct epoll_event ready;
+	int fd = new_file(_metadata), sup = new_file(_metadata), ep[2];
+	struct sef_event ev;
+	__u64 id;
+
+	ep[0] = new_epoll(_metadata, fd);
+	ep[1] = new_epoll(_metadata, sup);
+	ASSERT_EQ(1, epoll_wait(ep[0], &ready, 1, 0));
+	EXPECT_EQ(EPOLLERR, ready.events);
+	ASSERT_EQ(1, epoll_wait(ep[1], &ready, 1, 0));
+	EXPECT_EQ(EPOLLERR, ready.events);
+
+	id = register_as(_metadata, fd, "polled", -1);
+	EXPECT_EQ(0, epoll_wait(ep[0], &ready, 1, 0));
+	ASSERT_EQ(0, pong(fd, 0));
+	ASSERT_EQ(0, watch(sup, id, HOUR, HOUR, 0));
+	ASSERT_EQ(1, epoll_wait(ep[1], &ready, 1, PATIENCE));
+	EXPECT_EQ(EPOLLIN, ready.events);
+	get_event(_metadata, sup, &ev);
+	EXPECT_EQ(0, epoll_wait(ep[1], &ready, 1, 0));
+
+	ping(_metadata, sup, id);
+	ASSERT_EQ(1, epoll_wait(ep[0], &ready, 1, PATIENCE));
+	EXPECT_EQ(EPOLLIN, ready.events);
+	EXPECT_EQ(0, pong(fd, 0));
+	ASSERT_EQ(1, epoll_wait(ep[1], &ready, 1, PATIENCE));
+	EXPECT_EQ(EPOLLIN, ready.events);
+
+	EXPECT_EQ(0, close(ep[0]));
+	EXPECT_EQ(0, close(ep[1]));
+	EXPECT_EQ(0, close(sup));
+	EXPECT_EQ(0, close(fd));
+}
+
+/*
+ * An edge-triggered wait that has begun before the role was taken sleeps until
+ * there is something to read.
+ */
+TEST_F(eventfd, edges_from_before_its_role) {
+	struct epoll_event add = { .events = EPOLLIN | EPOLLET }, ready;
+	int fd = new_file(_metadata), ep = epoll_create1(EPOLL_CLOEXEC);
+	__u64 id;
+
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, fd, &add));
+	ASSERT_EQ(1, epoll_wait(ep, &ready, 1, 0));
+	EXPECT_EQ(EPOLLERR, ready.events);
+	EXPECT_EQ(0, epoll_wait(ep, &ready, 1, 0));
+	id = register_as(_metadata, fd, "polled", -1);
+	ASSERT_EQ(0, watch(self->sup, id, HOUR, HOUR, 0));
+	ASSERT_EQ(1, epoll_wait(ep, &ready, 1, PATIENCE));
+	EXPECT_EQ(EPOLLIN, ready.events);
+	EXPECT_EQ(0, close(ep));
+	EXPECT_EQ(0, close(fd));
+}
+
 TEST_HARNESS_MAIN

@@ -283,7 +283,8 @@ static void expect_end(struct __test_metadata *_metadata,
 	EXPECT_EQ(ev.wait_status, st.wait_status);
 	EXPECT_STREQ("servant", st.name);
 	EXPECT_EQ(ESRCH, ping_error(self->sup, self->s.id));
-	EXPECT_EQ(0, watch(self->sup, self->s.id, SHORT, SHORT, 0));
+	EXPECT_EQ(state == SEF_STATE_DEAD ? ESRCH : 0,
+		  watch(self->sup, self->s.id, SHORT, SHORT, 0));
 	let_deadlines_pass(_metadata, 3);
 	EXPECT_FALSE(readable(self->sup));
 }

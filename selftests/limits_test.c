@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What one user may have at a time: max_services, max_watches. */
+/* What one user may have at a time: max_services, max_watches, max_pings. */
+#include <sys/resource.h>
+
 #include "sef_test.h"
 
 #define PARAMETERS	"/sys/module/sef/parameters/"
@@ -11,7 +13,7 @@
 
 FIXTURE(limits)
 {
-	unsigned long services, watches;	/* as they were */
+	unsigned long services, watches, pings;	/* as they were */
 };
 
 static void set_limit(struct __test_metadata *_metadata, const char *path,
@@ -43,13 +45,16 @@ FIXTURE_SETUP(limits)
 	self->services = get_limit(_metadata, PARAMETERS "max_services");
 	self->watches = get_limit(_metadata, PARAMETERS "max_watches");
 	EXPECT_LT(0, self->services);
+	self->pings = get_limit(_metadata, PARAMETERS "max_pings");
 	EXPECT_LT(0, self->watches);
+	EXPECT_LT(0, self->pings);
 }
 
 FIXTURE_TEARDOWN(limits)
 {
 	set_limit(_metadata, PARAMETERS "max_services", self->services);
 	set_limit(_metadata, PARAMETERS "max_watches", self->watches);
+	set_limit(_metadata, PARAMETERS "max_pings", self->pings);
 }
 
 /* Root still, so that the device opens; the user is the real one. */
@@ -111,7 +116,7 @@ TEST_F(limits, services) {
 		EXPECT_EQ(0, close(fd[i]));
 }
 
-/* A service that is closed counts for as long as somebody watches it. */
+/* A service that is closed counts no more, though somebody watches it. */
 TEST_F(limits, services_that_are_gone) {
 	int sup = new_file(_metadata), fd = file_of(_metadata, ONE_USER);
 	__u64 id = register_as(_metadata, fd, "gone", -1);
@@ -120,10 +125,16 @@ TEST_F(limits, services_that_are_gone) {
 	ASSERT_EQ(0, watch(sup, id, HOUR, HOUR, 0));
 	EXPECT_EQ(0, close(fd));
 	EXPECT_EQ(SEF_STATE_GONE, state_of(_metadata, sup, id));
-	EXPECT_EQ(0, unwatch(sup, id));
 	fd = file_of(_metadata, ONE_USER);
 	EXPECT_EQ(0, try_register(fd));
+
+	/* and when its last trace goes, it is not counted off again */
+	EXPECT_EQ(0, unwatch(sup, id));
+	EXPECT_EQ(0, close(sup));
+	sup = file_of(_metadata, ONE_USER);
+	EXPECT_EQ(ENOSPC, try_register(sup));
 	EXPECT_EQ(0, close(fd));
+	EXPECT_EQ(0, try_register(sup));
 	EXPECT_EQ(0, close(sup));
 }
 
@@ -163,6 +174,95 @@ TEST_F(limits, watches) {
 	EXPECT_EQ(0, close(again));
 	for (i = 0; i <= LIMIT; i++)
 		close_service(_metadata, &s[i]);
+}
+
+/* Pings a second, each watch's rounded up: over all of a user's watches. */
+TEST_F(limits, pings) {
+	const __u64 second = 1000 * MSEC;
+	int sup = file_of(_metadata, ONE_USER), again, other;
+	struct sef_status_args st;
+	struct service s[3];
+	int i;
+
+	for (i = 0; i < 3; i++)
+		new_service(_metadata, &s[i]);
+	set_limit(_metadata, PARAMETERS "max_pings", 12);
+	EXPECT_EQ(0, watch(sup, s[0].id, second / 10, HOUR, 0));
+	EXPECT_EQ(0, watch(sup, s[1].id, second, HOUR, 0));
+	EXPECT_EQ(ENOSPC, watch(sup, s[2].id, second - 1, HOUR, 0));
+	EXPECT_EQ(0, watch(sup, s[2].id, HOUR, HOUR, 0));
+
+	/* a change that asks for more than there is changes nothing */
+	EXPECT_EQ(ENOSPC, watch(sup, s[2].id, second - 1, HOUR, 7));
+	get_status(_metadata, sup, s[2].id, &st);
+	EXPECT_EQ(HOUR, st.period_ns);
+	EXPECT_EQ(0, st.tolerate);
+
+	/* less of one is more for another */
+	EXPECT_EQ(0, watch(sup, s[0].id, second / 8, HOUR, 0));
+	EXPECT_EQ(0, watch(sup, s[2].id, second - 1, HOUR, 0));
+	again = file_of(_metadata, ONE_USER);
+	EXPECT_EQ(ENOSPC, watch(again, s[0].id, second / 2, HOUR, 0));
+	EXPECT_EQ(0, watch(again, s[0].id, SEF_TIME_MAX_NS, HOUR, 0));
+	EXPECT_EQ(ENOSPC, watch(again, s[1].id, SEF_TIME_MAX_NS, HOUR, 0));
+	EXPECT_EQ(0, unwatch(sup, s[1].id));
+	EXPECT_EQ(0, watch(again, s[1].id, SEF_TIME_MAX_NS, HOUR, 0));
+	other = file_of(_metadata, OTHER_USER);
+	EXPECT_EQ(ENOSPC, watch(other, s[0].id, second / 13, HOUR, 0));
+	EXPECT_EQ(0, watch(other, s[0].id, second / 10, HOUR, 0));
+
+	/* a lower limit ends nothing, and lets nothing grow */
+	set_limit(_metadata, PARAMETERS "max_pings", 1);
+	EXPECT_EQ(ENOSPC, watch(sup, s[0].id, second / 10, HOUR, 0));
+	EXPECT_EQ(0, watch(sup, s[0].id, second / 8, HOUR, 7));
+	EXPECT_EQ(0, watch(sup, s[0].id, second / 5, HOUR, 0));
+
+	/* a watch refused for its pings is not counted as a watch */
+	EXPECT_EQ(0, close(sup));
+	EXPECT_EQ(0, close(again));
+	again = file_of(_metadata, ONE_USER);
+	set_limit(_metadata, PARAMETERS "max_watches", 1);
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(ENOSPC, watch(again, s[i].id, second / 2, HOUR, 0));
+	EXPECT_EQ(0, watch(again, s[0].id, second, HOUR, 0));
+	EXPECT_EQ(0, close(again));
+	EXPECT_EQ(0, close(other));
+	for (i = 0; i < 3; i++)
+		close_service(_metadata, &s[i]);
+}
+
+#define SERVICE_WATCHES	1024
+
+/* Of one service, whoever they are of. */
+TEST_F(limits, watches_of_a_service) {
+	struct sef_status_args st;
+	struct service s, s2;
+	struct rlimit files = { SERVICE_WATCHES + 64, SERVICE_WATCHES + 64 };
+	static int sup[SERVICE_WATCHES];
+	int i, over;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	new_service(_metadata, &s);
+	new_service(_metadata, &s2);
+	for (i = 0; i < SERVICE_WATCHES; i++) {
+		sup[i] = file_of(_metadata, i % 2 ? ONE_USER : OTHER_USER);
+		ASSERT_EQ(0, watch(sup[i], s.id, HOUR, HOUR, 0));
+	}
+	over = new_file(_metadata);
+	EXPECT_EQ(ENOSPC, watch(over, s.id, HOUR, HOUR, 0));
+	EXPECT_EQ(0, watch(over, s2.id, HOUR, HOUR, 0));
+	EXPECT_EQ(0, watch(sup[0], s.id, HOUR, HOUR, 5));
+	get_status(_metadata, over, s.id, &st);
+	EXPECT_EQ(SERVICE_WATCHES, st.watches);
+	EXPECT_EQ(0, pong(s.fd, 0));
+	for (i = 0; i < SERVICE_WATCHES; i++) {
+		EXPECT_TRUE(readable(sup[i]));
+		EXPECT_EQ(0, close(sup[i]));
+	}
+	EXPECT_EQ(0, watch(over, s.id, HOUR, HOUR, 0));
+	EXPECT_EQ(0, close(over));
+	close_service(_metadata, &s);
+	close_service(_metadata, &s2);
 }
 
 TEST_F(limits, none_at_all) {

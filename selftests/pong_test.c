@@ -146,6 +146,7 @@ TEST_F(pong, any_thread) {
 TEST_F(pong, no_child) {
 	struct sef_status_args st, was;
 	struct sef_request req;
+	__u64 granted;
 	pid_t pid;
 
 	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, 0));
@@ -156,6 +157,8 @@ TEST_F(pong, no_child) {
 		EXPECT_EQ(EPERM, pong(self->s.fd, was.ping_seq));
 		EXPECT_EQ(EPERM, pong(self->s.fd, ~0ULL));
 		EXPECT_EQ(EPERM, set_reply(self->s.fd, SEF_REPLY_NULL));
+		EXPECT_EQ(EPERM, extend(self->s.fd, HOUR, &granted));
+		EXPECT_EQ(EPERM, extend(self->s.fd, 0, &granted));
 		EXPECT_EQ(-1, read(self->s.fd, &req, sizeof(req)));
 		EXPECT_EQ(EPERM, errno);
 		_exit(0);

@@ -225,23 +225,76 @@ TEST_F(read, one_record_a_watch) {
 	self->s.fd = dup(self->sup);
 }
 
+/* A pong tells of the silence that it ends. */
 TEST_F(read, age_and_silence) {
 	__u64 before = now_ns();
 	struct sef_event ev;
 
+	ASSERT_EQ(0, pong(self->s.fd, 0));
+	let_deadlines_pass(_metadata, 1);
 	ping(_metadata, self->sup, self->s.id);
 	EXPECT_EQ(0, pong(self->s.fd, 0));
 	let_deadlines_pass(_metadata, 1);
 	get_event(_metadata, self->sup, &ev);
 	EXPECT_LE(SHORT, ev.age_ns);
-	EXPECT_GE(now_ns() - before, ev.age_ns);
-	EXPECT_EQ(0, ev.silent_ns);
+	EXPECT_LE(SHORT, ev.silent_ns);
+	EXPECT_GE(now_ns() - before, ev.silent_ns + ev.age_ns);
 
+	before = now_ns();
+	EXPECT_EQ(0, pong(self->s.fd, 0));
 	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, SHORT, 1));
 	ping(_metadata, self->sup, self->s.id);
 	get_event(_metadata, self->sup, &ev);
+	EXPECT_EQ(SEF_STATE_LATE, ev.state);
 	EXPECT_LE(SHORT, ev.silent_ns);
 	EXPECT_GE(now_ns() - before, ev.silent_ns + ev.age_ns);
+}
+
+/* What a pong mends does not hide what was wrong, nor which was asked for. */
+TEST_F(read, unread_miss_keeps_its_cause) {
+	struct sef_event ev;
+	__u64 asked, seq;
+
+	ASSERT_EQ(0, set_reply(self->s.fd, SEF_REPLY_NULL));
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, SHORT, 3));
+	asked = ping(_metadata, self->sup, self->s.id);
+	wait_readable(_metadata, self->sup);			/* late */
+	ASSERT_EQ(0, set_reply(self->s.fd, SEF_REPLY_PONG));
+	EXPECT_EQ(0, pong(self->s.fd, asked));			/* asked pong */
+	ASSERT_EQ(0, watch(self->sup, self->s.id, SHORT, HOUR, 3));
+	get_pings(_metadata, self->s.efd);
+	EXPECT_EQ(0, pong(self->s.fd, 0));
+
+	get_event(_metadata, self->sup, &ev);
+	EXPECT_EQ(SEF_STATE_ALIVE, ev.state);
+	EXPECT_EQ(PASSED(LATE) | PASSED(ALIVE), ev.passed);
+	EXPECT_EQ(SEF_WHY_NULL_REPLY, ev.why);
+	EXPECT_EQ(0, ev.misses);
+	EXPECT_EQ(SEF_EVENT_PONG, ev.flags);
+	EXPECT_EQ(asked, ev.asked_seq);
+
+	/* read, it is history */
+	seq = ping(_metadata, self->sup, self->s.id);
+	EXPECT_EQ(0, pong(self->s.fd, 0));
+	get_event(_metadata, self->sup, &ev);
+	EXPECT_EQ(SEF_WHY_UNKNOWN, ev.why);
+	EXPECT_EQ(seq, ev.asked_seq);
+}
+
+/* An event that nobody has read yet has the new cookie. */
+TEST_F(read, new_cookie_of_an_unread_event) {
+	struct sef_watch_args args;
+	struct sef_event ev;
+
+	ping(_metadata, self->sup, self->s.id);
+	EXPECT_EQ(0, pong(self->s.fd, 0));
+	fill_watch(&args, self->s.id, HOUR, HOUR, 0);
+	args.cookie = 4711;
+	ASSERT_EQ(0, set_watch(self->sup, &args));
+	expect_read_error(_metadata, EFAULT, self->sup, self->hole, sizeof(ev));
+	get_event(_metadata, self->sup, &ev);
+	EXPECT_EQ(4711, ev.cookie);
+	EXPECT_FALSE(readable(self->sup));
 }
 
 struct reader {

@@ -27,12 +27,14 @@ static short revents(int fd)
 static void expect_no_role(struct __test_metadata *_metadata, int fd)
 {
 	struct sef_event ev;
+	__u64 granted;
 
 	EXPECT_EQ(POLLERR, revents(fd));
 	EXPECT_EQ(-1, read(fd, &ev, sizeof(ev)));
 	EXPECT_EQ(EBADFD, errno);
 	EXPECT_EQ(EBADFD, pong(fd, 0));
 	EXPECT_EQ(EBADFD, set_reply(fd, SEF_REPLY_PONG));
+	EXPECT_EQ(EBADFD, extend(fd, HOUR, &granted));
 	EXPECT_EQ(EBADFD, unwatch(fd, 1));
 	EXPECT_EQ(EBADFD, ping_error(fd, 1));
 }
@@ -55,6 +57,8 @@ TEST_F(reg, service_is_no_supervisor) {
 	struct sef_register_args args;
 
 	EXPECT_EQ(EBADFD, watch(self->fd, id, HOUR, HOUR, 0));
+	EXPECT_EQ(EBADFD, newcomers(self->fd, 0));
+	EXPECT_EQ(EBADFD, newcomers(self->fd, 1));
 	EXPECT_EQ(EBADFD, unwatch(self->fd, id));
 	EXPECT_EQ(EBADFD, ping_error(self->fd, id));
 	EXPECT_EQ(SEF_STATE_UNWATCHED, state_of(_metadata, self->fd, id));
@@ -68,11 +72,13 @@ TEST_F(reg, service_is_no_supervisor) {
 TEST_F(reg, supervisor_is_no_service) {
 	struct sef_register_args args;
 	struct service s;
+	__u64 granted;
 
 	new_service(_metadata, &s);
 	ASSERT_EQ(0, watch(self->fd, s.id, HOUR, HOUR, 0));
 	EXPECT_EQ(EBADFD, pong(self->fd, 0));
 	EXPECT_EQ(EBADFD, set_reply(self->fd, SEF_REPLY_PONG));
+	EXPECT_EQ(EBADFD, extend(self->fd, HOUR, &granted));
 	fill_register(&args, "b", -1);
 	EXPECT_EQ(EBUSY, call(self->fd, SEF_IOC_REGISTER, &args));
 	EXPECT_EQ(POISON64, args.id);
@@ -84,12 +90,29 @@ TEST_F(reg, supervisor_is_no_service) {
 	close_service(_metadata, &s);
 }
 
+/* Whoever asks for newcomers, or no longer for any, is one too. */
+TEST_F(reg, newcomers_make_a_supervisor) {
+	struct sef_register_args args;
+	int other = new_file(_metadata);
+
+	EXPECT_EQ(0, newcomers(self->fd, 1));
+	EXPECT_EQ(0, newcomers(other, 0));
+	fill_register(&args, "b", -1);
+	EXPECT_EQ(EBUSY, call(self->fd, SEF_IOC_REGISTER, &args));
+	EXPECT_EQ(EBUSY, call(other, SEF_IOC_REGISTER, &args));
+	EXPECT_EQ(POISON64, args.id);
+	EXPECT_EQ(0, revents(self->fd));
+	EXPECT_EQ(ENOENT, unwatch(other, 1));
+	EXPECT_EQ(0, close(other));
+}
+
 TEST_F(reg, a_failed_call_takes_no_role) {
 	struct sef_register_args args;
 	struct service s;
 
 	EXPECT_EQ(ESRCH, watch(self->fd, ~0ULL, HOUR, HOUR, 0));
 	EXPECT_EQ(EINVAL, watch(self->fd, ~0ULL, 0, HOUR, 0));
+	EXPECT_EQ(EINVAL, newcomers(self->fd, 2));
 	fill_register(&args, "", -1);
 	EXPECT_EQ(EINVAL, call(self->fd, SEF_IOC_REGISTER, &args));
 	expect_no_role(_metadata, self->fd);

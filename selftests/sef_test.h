@@ -107,12 +107,13 @@ static inline void fill_register(struct sef_register_args *args,
 	memcpy(args->name, name, strlen(name) + 1);
 }
 
-static inline __u64 register_as(struct __test_metadata *_metadata, int fd,
-				const char *name, int efd)
+static inline __u64 register_with(struct __test_metadata *_metadata, int fd,
+				  const char *name, int efd, __u32 flags)
 {
 	struct sef_register_args args, was;
 
 	fill_register(&args, name, efd);
+	args.flags = flags;
 	was = args;
 	ASSERT_EQ(0, call(fd, SEF_IOC_REGISTER, &args));
 	ASSERT_NE(POISON64, args.id);
@@ -120,6 +121,12 @@ static inline __u64 register_as(struct __test_metadata *_metadata, int fd,
 	was.id = args.id;
 	EXPECT_EQ(0, memcmp(&was, &args, sizeof(args)));
 	return args.id;
+}
+
+static inline __u64 register_as(struct __test_metadata *_metadata, int fd,
+				const char *name, int efd)
+{
+	return register_with(_metadata, fd, name, efd, 0);
 }
 
 static inline void new_service(struct __test_metadata *_metadata,
@@ -151,19 +158,55 @@ static inline int set_reply(int fd, __u32 reply)
 	return call(fd, SEF_IOC_SET_REPLY, &args);
 }
 
-/* The cookie is known from the id, so that every event can be checked. */
-static inline int watch(int fd, __u64 id, __u64 period, __u64 timeout,
-			__u32 tolerate)
+/* 0 and what was granted, or the errno and the argument as it was. */
+static inline int extend(int fd, __u64 ns, __u64 *granted)
 {
-	struct sef_watch_args args = {
+	struct sef_extend_args args = { .extend_ns = ns };
+	int err = call(fd, SEF_IOC_EXTEND, &args);
+
+	*granted = args.extend_ns;
+	return err && args.extend_ns != ns ? -1 : err;
+}
+
+/*
+ * Settings without grace, excuses or steps. The cookie is known from the id, so
+ * that every event can be checked.
+ */
+static inline void fill_watch(struct sef_watch_args *args, __u64 id,
+			      __u64 period, __u64 timeout, __u32 tolerate)
+{
+	*args = (struct sef_watch_args) {
 		.id = id,
 		.cookie = ~id,
 		.period_ns = period,
 		.timeout_ns = timeout,
 		.tolerate = tolerate,
 	};
+}
 
-	return call(fd, SEF_IOC_WATCH, &args);
+/* By id: whatever comes of it, the argument is as it was. */
+static inline int set_watch(int fd, const struct sef_watch_args *args)
+{
+	struct sef_watch_args copy = *args;
+	int err = call(fd, SEF_IOC_WATCH, &copy);
+
+	return memcmp(args, &copy, sizeof(copy)) ? -1 : err;
+}
+
+static inline int watch(int fd, __u64 id, __u64 period, __u64 timeout,
+			__u32 tolerate)
+{
+	struct sef_watch_args args;
+
+	fill_watch(&args, id, period, timeout, tolerate);
+	return set_watch(fd, &args);
+}
+
+static inline int newcomers(int fd, __u32 on)
+{
+	struct sef_newcomers_args args = { .on = on };
+
+	return call(fd, SEF_IOC_NEWCOMERS, &args);
 }
 
 static inline int unwatch(int fd, __u64 id)
@@ -230,7 +273,7 @@ static inline __u32 state_of(struct __test_metadata *_metadata, int fd,
 	return st.state;
 }
 
-/* What holds of every event. */
+/* What holds of every event of a watch. */
 static inline void check_event(struct __test_metadata *_metadata,
 			       const struct sef_event *ev)
 {
@@ -238,7 +281,8 @@ static inline void check_event(struct __test_metadata *_metadata,
 	EXPECT_NE(POISON64, ev->id);
 	EXPECT_GT(HOUR, ev->age_ns);
 	EXPECT_GT(HOUR, ev->silent_ns);
-	EXPECT_EQ(0, ev->flags & ~SEF_EVENT_PONG);
+	EXPECT_EQ(0, ev->flags & ~(SEF_EVENT_PONG | SEF_EVENT_SIGNAL |
+				   SEF_EVENT_KILL | SEF_EVENT_DENIED));
 	EXPECT_LE(SEF_STATE_WAITING, ev->state);
 	EXPECT_GE(SEF_STATE_GONE, ev->state);
 	EXPECT_EQ(0, ev->passed & ~(PASSED(WAITING) | PASSED(ALIVE) |
@@ -246,11 +290,17 @@ static inline void check_event(struct __test_metadata *_metadata,
 				    PASSED(DEAD) | PASSED(GONE)));
 	EXPECT_LE(1, ev->changes);
 	EXPECT_LE(0, ev->pid);
-	if (!(ev->flags & SEF_EVENT_PONG))
+	if (!(ev->flags & SEF_EVENT_PONG)) {
+		EXPECT_EQ(0, ev->asked_seq);
 		EXPECT_EQ(0, ev->rtt_ns);
+	}
 	if (ev->state != SEF_STATE_DEAD)
 		EXPECT_EQ(0, ev->wait_status);
-	if (!ev->misses)
+	EXPECT_GE(SEF_WHY_STALLED, ev->why);
+	if (ev->state == SEF_STATE_WAITING || ev->state == SEF_STATE_ALIVE)
+		EXPECT_EQ(0, ev->misses);
+	if (!(ev->passed & (PASSED(LATE) | PASSED(UNRESPONSIVE))) &&
+	    ev->state == SEF_STATE_ALIVE)
 		EXPECT_EQ(SEF_WHY_UNKNOWN, ev->why);
 }
 
@@ -283,6 +333,26 @@ static inline void until(struct __test_metadata *_metadata, int fd, __u64 id,
 	ev->changes = changes;
 	ev->passed = passed;
 	ev->flags = flags;
+}
+
+/* An event that is no watch's, of @changes services from @id on. */
+static inline void expect_newcomers(struct __test_metadata *_metadata, int fd,
+				    __u64 id, __u32 changes)
+{
+	struct sef_event ev, want = {
+		.id = id,
+		.flags = SEF_EVENT_NEWCOMER,
+		.changes = changes,
+	};
+
+	wait_readable(_metadata, fd);
+	memset(&ev, POISON, sizeof(ev));
+	ASSERT_EQ(sizeof(ev), read(fd, &ev, sizeof(ev)));
+	EXPECT_EQ(id, ev.id);
+	EXPECT_EQ(changes, ev.changes);
+	EXPECT_GT(HOUR, ev.age_ns);
+	want.age_ns = ev.age_ns;
+	EXPECT_EQ(0, memcmp(&want, &ev, sizeof(ev)));
 }
 
 /* How many pings the eventfd has counted, 1 at least. */

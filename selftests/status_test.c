@@ -48,10 +48,21 @@ TEST_F(status, unwatched) {
 	EXPECT_EQ(0, st.watches);
 	EXPECT_EQ(0, st.misses);
 	EXPECT_EQ(SEF_WHY_UNKNOWN, st.why);
-	EXPECT_EQ(0, st.tolerate);
+	EXPECT_EQ(0, st.excused);
+	EXPECT_EQ(0, st.credit_ns);
 	EXPECT_EQ(0, st.cookie);
 	EXPECT_EQ(0, st.period_ns);
 	EXPECT_EQ(0, st.timeout_ns);
+	EXPECT_EQ(0, st.grace_ns);
+	EXPECT_EQ(0, st.extend_ns);
+	EXPECT_EQ(0, st.kill_ns);
+	EXPECT_EQ(0, st.last_ns);
+	EXPECT_EQ(0, st.tolerate);
+	EXPECT_EQ(0, st.watch_flags);
+	EXPECT_EQ(0, st.excuse);
+	EXPECT_EQ(0, st.signal);
+	EXPECT_EQ(0, st.last);
+	EXPECT_EQ(0, st.service_flags);
 	EXPECT_EQ(0, memcmp(name, st.name, sizeof(name)));
 }
 
@@ -150,7 +161,10 @@ TEST_F(status, other_users) {
 	EXPECT_EQ(0, close(own));
 }
 
-/* Permission is asked for where a watch begins, as with any file. */
+/*
+ * Permission is asked for where a watch begins, as with any file; and where it
+ * is changed, for it is then in the name of who changes it.
+ */
 TEST_F(status, inherited_watch) {
 	struct sef_status_args st;
 	struct sef_event ev;
@@ -166,7 +180,9 @@ TEST_F(status, inherited_watch) {
 		get_event(_metadata, self->sup, &ev);
 		EXPECT_EQ(SEF_STATE_ALIVE, ev.state);
 		EXPECT_EQ(getppid(), ev.pid);
-		EXPECT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, 5));
+		EXPECT_EQ(EPERM, watch(self->sup, self->s.id, HOUR, HOUR, 5));
+		get_status(_metadata, self->sup, self->s.id, &st);
+		EXPECT_EQ(0, st.tolerate);
 		ping(_metadata, self->sup, self->s.id);
 		EXPECT_EQ(0, unwatch(self->sup, self->s.id));
 		EXPECT_EQ(ESRCH, status_error(self->sup, self->s.id, 0));

@@ -17,7 +17,9 @@ TEST(m32) {
 #define W	_IOC_WRITE
 #define FIELD(type, field)	offsetof(struct sef_##type##_args, field)
 
-enum { REGISTER, PONG, SET_REPLY, WATCH, UNWATCH, PING, STATUS };
+enum {
+	REGISTER, PONG, SET_REPLY, EXTEND, WATCH, UNWATCH, PING, STATUS, NEWCOMERS,
+};
 
 static const struct {
 	unsigned long request;
@@ -26,10 +28,12 @@ static const struct {
 	[REGISTER]	= { SEF_IOC_REGISTER, WR, 0x01, 56 },
 	[PONG]		= { SEF_IOC_PONG, W, 0x02, 8 },
 	[SET_REPLY]	= { SEF_IOC_SET_REPLY, W, 0x03, 8 },
-	[WATCH]		= { SEF_IOC_WATCH, W, 0x10, 40 },
+	[EXTEND]	= { SEF_IOC_EXTEND, WR, 0x04, 8 },
+	[WATCH]		= { SEF_IOC_WATCH, WR, 0x10, 96 },
 	[UNWATCH]	= { SEF_IOC_UNWATCH, W, 0x11, 8 },
 	[PING]		= { SEF_IOC_PING, WR, 0x12, 16 },
-	[STATUS]	= { SEF_IOC_STATUS, WR, 0x13, 144 },
+	[STATUS]	= { SEF_IOC_STATUS, WR, 0x13, 208 },
+	[NEWCOMERS]	= { SEF_IOC_NEWCOMERS, W, 0x14, 8 },
 };
 
 #define NR_CALLS	ARRAY_SIZE(calls)
@@ -39,22 +43,30 @@ static const struct {
 	unsigned int call, offset;
 	__u32 unknown;
 } reserved[] = {
-	{ REGISTER, FIELD(register, flags), ~0U },
+	{ REGISTER, FIELD(register, flags), ~SEF_REGISTER_THREAD },
 	{ REGISTER, FIELD(register, __reserved), ~0U },
 	{ SET_REPLY, FIELD(set_reply, flags), ~0U },
-	{ WATCH, FIELD(watch, flags), ~0U },
+	{ WATCH, FIELD(watch, flags), ~(SEF_WATCH_STRICT | SEF_WATCH_PIDFD) },
+	{ WATCH, FIELD(watch, excuse), ~SEF_EXCUSE_ALL },
+	{ WATCH, FIELD(watch, pidfd), ~0U },	/* without SEF_WATCH_PIDFD */
+	{ WATCH, FIELD(watch, pid), ~0U },
+	{ WATCH, FIELD(watch, __reserved), ~0U },
 	{ STATUS, FIELD(status, flags), ~SEF_STATUS_NEXT },
+	{ NEWCOMERS, FIELD(newcomers, on), ~1U },
+	{ NEWCOMERS, FIELD(newcomers, flags), ~0U },
 };
 
 union args {
 	struct sef_register_args reg;
 	struct sef_pong_args pong;
 	struct sef_set_reply_args set_reply;
+	struct sef_extend_args extend;
 	struct sef_watch_args watch;
 	struct sef_unwatch_args unwatch;
 	struct sef_ping_args ping;
 	struct sef_status_args status;
-	__u32 words[36];
+	struct sef_newcomers_args newcomers;
+	__u32 words[52];
 };
 
 FIXTURE(uapi)
@@ -116,12 +128,15 @@ static int good(struct __test_metadata *_metadata, FIXTURE_DATA(uapi) *self,
 		args->set_reply.reply = SEF_REPLY_PONG;
 		args->set_reply.flags = 0;
 		return self->s.fd;
+	case EXTEND:
+		args->extend.extend_ns = HOUR;
+		return self->s.fd;
 	case WATCH:
-		args->watch.cookie = ~self->s.id;
-		args->watch.period_ns = HOUR;
-		args->watch.timeout_ns = HOUR;
-		args->watch.tolerate = 3;
-		args->watch.flags = 0;
+		fill_watch(&args->watch, self->s.id, HOUR, HOUR, 3);
+		return self->sup;
+	case NEWCOMERS:
+		args->newcomers.on = 0;
+		args->newcomers.flags = 0;
 		return self->sup;
 	case STATUS:
 		args->status.flags = 0;
@@ -158,8 +173,19 @@ TEST_F(uapi, numbers) {
 	for (i = 0; i < NR_CALLS; i++)
 		EXPECT_EQ(_IOC(calls[i].dir, 0xD9, calls[i].nr, calls[i].size),
 			  calls[i].request);
+	EXPECT_EQ(1, SEF_REGISTER_THREAD);
+	EXPECT_EQ(1, SEF_WATCH_STRICT);
+	EXPECT_EQ(2, SEF_WATCH_PIDFD);
 	EXPECT_EQ(1, SEF_STATUS_NEXT);
 	EXPECT_EQ(1, SEF_EVENT_PONG);
+	EXPECT_EQ(2, SEF_EVENT_SIGNAL);
+	EXPECT_EQ(4, SEF_EVENT_KILL);
+	EXPECT_EQ(8, SEF_EVENT_DENIED);
+	EXPECT_EQ(16, SEF_EVENT_NEWCOMER);
+	EXPECT_EQ(1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6, SEF_EXCUSE_ALL);
+	EXPECT_EQ(1 << 3 | 1 << 4 | 1 << 5 | 1 << 6, SEF_EXCUSE_DEFAULT);
+	EXPECT_EQ(1, SEF_LAST_PANIC);
+	EXPECT_EQ(2, SEF_LAST_RESTART);
 	EXPECT_EQ(32, SEF_NAME_SIZE);
 }
 
@@ -190,10 +216,11 @@ TEST_F(uapi, both_reads) {
 
 	EXPECT_EQ(0, pong(self->s.fd, seq));
 	get_event(_metadata, self->sup, &ev);
-	EXPECT_EQ(80, sizeof(ev));
+	EXPECT_EQ(88, sizeof(ev));
 	EXPECT_EQ(self->s.id, ev.id);
 	EXPECT_EQ(~self->s.id, ev.cookie);
 	EXPECT_EQ(seq, ev.seq);
+	EXPECT_EQ(seq, ev.asked_seq);
 	EXPECT_EQ(SEF_EVENT_PONG, ev.flags);
 	EXPECT_EQ(SEF_STATE_ALIVE, ev.state);
 	EXPECT_EQ(getpid(), ev.pid);
@@ -210,7 +237,7 @@ static bool known(unsigned int dir, unsigned int nr)
 }
 
 TEST_F(uapi, unknown_requests) {
-	static const unsigned int sizes[] = { 0, 8, 16, 40, 56, 144, 4096 };
+	static const unsigned int sizes[] = { 0, 8, 16, 56, 96, 208, 4096 };
 	unsigned int i, nr, dir;
 	union args args, was;
 	int fd;

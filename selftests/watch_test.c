@@ -167,14 +167,18 @@ TEST_F(watch, unwatched_is_not_pinged) {
 TEST_F(watch, new_settings) {
 	struct sef_watch_args args = {
 		.id = self->s.id, .cookie = 77, .period_ns = HOUR + 1,
-		.timeout_ns = HOUR - 1, .tolerate = 12,
+		.timeout_ns = HOUR - 1, .grace_ns = HOUR + 2,
+		.extend_ns = HOUR + 3, .kill_ns = HOUR + 4,
+		.last_ns = HOUR + 5, .tolerate = 12,
+		.flags = SEF_WATCH_STRICT, .excuse = SEF_EXCUSE_DEFAULT,
+		.signal = SIGUSR1, .last = SEF_LAST_RESTART,
 	};
 	struct sef_status_args st;
 	struct sef_event ev;
 
 	ASSERT_EQ(0, watch(self->sup, self->s.id, SHORT, SHORT, ~0U));
 	until(_metadata, self->sup, self->s.id, SEF_STATE_LATE, &ev);
-	ASSERT_EQ(0, call(self->sup, SEF_IOC_WATCH, &args));
+	ASSERT_EQ(0, set_watch(self->sup, &args));
 	get_status(_metadata, self->sup, self->s.id, &st);
 	EXPECT_EQ(SEF_STATE_LATE, st.state);
 	EXPECT_LE(ev.misses, st.misses);
@@ -182,13 +186,76 @@ TEST_F(watch, new_settings) {
 	EXPECT_EQ(args.cookie, st.cookie);
 	EXPECT_EQ(args.period_ns, st.period_ns);
 	EXPECT_EQ(args.timeout_ns, st.timeout_ns);
+	EXPECT_EQ(args.grace_ns, st.grace_ns);
+	EXPECT_EQ(args.extend_ns, st.extend_ns);
+	EXPECT_EQ(args.kill_ns, st.kill_ns);
+	EXPECT_EQ(args.last_ns, st.last_ns);
 	EXPECT_EQ(args.tolerate, st.tolerate);
+	EXPECT_EQ(args.flags, st.watch_flags);
+	EXPECT_EQ(args.excuse, st.excuse);
+	EXPECT_EQ(args.signal, st.signal);
+	EXPECT_EQ(args.last, st.last);
 
-	EXPECT_EQ(0, pong(self->s.fd, 0));
+	EXPECT_EQ(0, pong(self->s.fd, ping(_metadata, self->sup, self->s.id)));
 	do
 		get_event(_metadata, self->sup, &ev);
 	while (ev.state != SEF_STATE_ALIVE);
 	EXPECT_EQ(77, ev.cookie);
+}
+
+/* A supervisor that says the same again and again gives nobody more time. */
+TEST_F(watch, same_times_run_on) {
+	struct sef_event ev;
+
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, SHORT, 0));
+	while (!readable(self->sup))
+		ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, SHORT, 0));
+	until(_metadata, self->sup, self->s.id, SEF_STATE_UNRESPONSIVE, &ev);
+
+	EXPECT_EQ(0, pong(self->s.fd, 0));
+	while (readable(self->s.efd))
+		get_pings(_metadata, self->s.efd);
+	ASSERT_EQ(0, watch(self->sup, self->s.id, SHORT, HOUR, 0));
+	while (!readable(self->s.efd))
+		ASSERT_EQ(0, watch(self->sup, self->s.id, SHORT, HOUR, 0));
+}
+
+/* The same misses under another tolerance. */
+TEST_F(watch, new_tolerance) {
+	struct sef_status_args st;
+	struct sef_event ev;
+
+	ASSERT_EQ(0, watch(self->sup, self->s.id, SHORT, SHORT, ~0U));
+	do
+		get_event(_metadata, self->sup, &ev);
+	while (ev.misses < 3);
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, ~0U));
+	while (readable(self->sup))
+		get_event(_metadata, self->sup, &ev);
+	get_status(_metadata, self->sup, self->s.id, &st);
+
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, st.misses - 1));
+	ASSERT_TRUE(readable(self->sup));
+	get_event(_metadata, self->sup, &ev);
+	EXPECT_EQ(SEF_STATE_UNRESPONSIVE, ev.state);
+	EXPECT_EQ(PASSED(UNRESPONSIVE), ev.passed);
+	EXPECT_EQ(1, ev.changes);
+	EXPECT_EQ(st.misses, ev.misses);
+
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, st.misses - 1));
+	EXPECT_FALSE(readable(self->sup));
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, st.misses));
+	ASSERT_TRUE(readable(self->sup));
+	get_event(_metadata, self->sup, &ev);
+	EXPECT_EQ(SEF_STATE_LATE, ev.state);
+	EXPECT_EQ(PASSED(LATE), ev.passed);
+	EXPECT_EQ(st.misses, ev.misses);
+
+	/* what is alive stays so, however little is tolerated */
+	EXPECT_EQ(0, pong(self->s.fd, 0));
+	until(_metadata, self->sup, self->s.id, SEF_STATE_ALIVE, &ev);
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, 0));
+	EXPECT_FALSE(readable(self->sup));
 }
 
 TEST_F(watch, new_timeout_of_a_ping_outstanding) {
@@ -218,27 +285,87 @@ TEST_F(watch, new_period) {
 	EXPECT_EQ(1, get_pings(_metadata, self->s.efd));
 }
 
-TEST_F(watch, bounds) {
+/* Every field by itself; a refused change changes nothing. */
+TEST_F(watch, bounds_of_times) {
 	static const __u64 good[] = {
-		SEF_TIME_MIN_NS, SEF_TIME_MIN_NS + 1, SEF_TIME_MAX_NS - 1,
-		SEF_TIME_MAX_NS,
+		SEF_TIME_MIN_NS, SEF_TIME_MIN_NS + 1, 1ULL << 32,
+		3ULL << 32, SEF_TIME_MAX_NS - 1, SEF_TIME_MAX_NS,
 	};
 	static const __u64 bad[] = {
-		0, 1, SEF_TIME_MIN_NS - 1, SEF_TIME_MAX_NS + 1, 1ULL << 63, ~0ULL,
+		1, SEF_TIME_MIN_NS - 1, SEF_TIME_MAX_NS + 1, 1ULL << 63, ~0ULL,
 	};
-	unsigned int i;
+	struct sef_watch_args args;
+	__u64 *const times[] = {
+		&args.period_ns, &args.timeout_ns, &args.grace_ns,
+		&args.extend_ns, &args.kill_ns, &args.last_ns,
+	};
+	unsigned int i, t;
 
-	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		EXPECT_EQ(EINVAL, watch(self->sup, self->s.id, bad[i], HOUR, 0));
-		EXPECT_EQ(EINVAL, watch(self->sup, self->s.id, HOUR, bad[i], 0));
+	EXPECT_EQ(EINVAL, watch(self->sup, self->s.id, 0, HOUR, 0));
+	EXPECT_EQ(EINVAL, watch(self->sup, self->s.id, HOUR, 0, 0));
+	for (t = 0; t < ARRAY_SIZE(times); t++) {
+		fill_watch(&args, self->s.id, HOUR, HOUR, ~0U);
+		if (times[t] == &args.last_ns)
+			args.last = SEF_LAST_RESTART;
+		for (i = 0; i < ARRAY_SIZE(bad); i++) {
+			*times[t] = bad[i];
+			EXPECT_EQ(EINVAL, set_watch(self->sup, &args))
+				TH_LOG("time %u: %llu", t, bad[i]);
+		}
 	}
 	EXPECT_EQ(EBADFD, unwatch(self->sup, self->s.id));
-	for (i = 0; i < ARRAY_SIZE(good); i++) {
-		EXPECT_EQ(0, watch(self->sup, self->s.id, good[i], HOUR, 0));
-		EXPECT_EQ(0, watch(self->sup, self->s.id, HOUR, good[i], ~0U));
+	for (t = 0; t < ARRAY_SIZE(times); t++) {
+		fill_watch(&args, self->s.id, HOUR, HOUR, ~0U);
+		if (times[t] == &args.last_ns)
+			args.last = SEF_LAST_RESTART;
+		for (i = 0; i < ARRAY_SIZE(good); i++) {
+			*times[t] = good[i];
+			EXPECT_EQ(0, set_watch(self->sup, &args))
+				TH_LOG("time %u: %llu", t, good[i]);
+		}
 	}
-	for (i = 0; i < ARRAY_SIZE(bad); i++)
-		EXPECT_EQ(EINVAL, watch(self->sup, self->s.id, bad[i], HOUR, 0));
+}
+
+TEST_F(watch, bounds_of_steps) {
+	static const __u32 bad_signals[] = { 65, 128, 0x80000000, ~0U };
+	static const __u32 bad_lasts[] = { 3, 4, 0x80000000, ~0U };
+	struct sef_status_args st;
+	struct sef_watch_args args;
+	unsigned int i;
+
+	fill_watch(&args, self->s.id, HOUR, HOUR, 0);
+	for (i = 0; i < ARRAY_SIZE(bad_signals); i++) {
+		args.signal = bad_signals[i];
+		EXPECT_EQ(EINVAL, set_watch(self->sup, &args));
+	}
+	fill_watch(&args, self->s.id, HOUR, HOUR, 0);
+	args.last_ns = HOUR;
+	EXPECT_EQ(EINVAL, set_watch(self->sup, &args));
+	for (i = 0; i < ARRAY_SIZE(bad_lasts); i++) {
+		args.last = bad_lasts[i];
+		EXPECT_EQ(EINVAL, set_watch(self->sup, &args));
+	}
+	args.last_ns = 0;
+	for (args.last = SEF_LAST_PANIC; args.last <= SEF_LAST_RESTART; args.last++)
+		EXPECT_EQ(EINVAL, set_watch(self->sup, &args));
+	EXPECT_EQ(EBADFD, unwatch(self->sup, self->s.id));
+
+	fill_watch(&args, self->s.id, HOUR, HOUR, 0);
+	for (args.signal = 1; args.signal <= 64; args.signal++)
+		EXPECT_EQ(0, set_watch(self->sup, &args));
+	args.signal = 65;
+	EXPECT_EQ(EINVAL, set_watch(self->sup, &args));
+	args.signal = 0;
+	args.last_ns = HOUR;
+	for (args.last = SEF_LAST_PANIC; args.last <= SEF_LAST_RESTART; args.last++)
+		EXPECT_EQ(0, set_watch(self->sup, &args));
+	EXPECT_EQ(EINVAL, set_watch(self->sup, &args));
+
+	/* what was refused changed nothing */
+	get_status(_metadata, self->sup, self->s.id, &st);
+	EXPECT_EQ(SEF_LAST_RESTART, st.last);
+	EXPECT_EQ(HOUR, st.last_ns);
+	EXPECT_EQ(0, st.signal);
 }
 
 TEST_F(watch, unwatch_ends_all) {

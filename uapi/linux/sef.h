@@ -13,12 +13,20 @@
  *   as long as what this kernel does not know is zero (E2BIG otherwise), a
  *   smaller one than the first published is ENOTTY, as is an unknown request.
  * - Reserved fields and unknown flags must be zero (EINVAL).
- * - EFAULT is an argument that cannot be read, or written where it is to be
- *   written. A call that fails has changed nothing.
+ * - EFAULT: the struct cannot be read; or, where there is something to give
+ *   back, not be written. A call that fails has changed nothing (but for one
+ *   whose memory another thread takes away meanwhile).
  * - Times are lengths in nanoseconds on CLOCK_MONOTONIC, which stands still
  *   while the machine is suspended. There are no absolute times.
  * - Ids name services. One is never used again before the next boot.
  * - Pids are those of the caller's pid namespace.
+ * - Poll tells of EPOLLIN when a read would not wait, and of EPOLLERR while the
+ *   file has no role, when a read is EBADFD. One may poll first and take the
+ *   role later.
+ * - A sign of life is a pong, asked for or not. Registering is none.
+ * - How many services and watches a user may have, and how many pings a
+ *   second all his watches may ask for, is bounded by the parameters of the
+ *   module: max_services, max_watches, max_pings.
  */
 #ifndef _UAPI_LINUX_SEF_H
 #define _UAPI_LINUX_SEF_H
@@ -26,11 +34,18 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/** SEF_NAME_SIZE: bytes of a service's name, the closing NUL included. */
+/**
+ * SEF_NAME_SIZE - bytes of a service's name, the closing NUL included
+ */
 #define SEF_NAME_SIZE		32
 
-/** SEF_TIME_MIN_NS, SEF_TIME_MAX_NS: bounds of a period and of a timeout. */
+/**
+ * SEF_TIME_MIN_NS - the least that a time given may be: 1 ms
+ */
 #define SEF_TIME_MIN_NS		1000000ULL
+/**
+ * SEF_TIME_MAX_NS - the most that a time given may be: 1 day
+ */
 #define SEF_TIME_MAX_NS		86400000000000ULL
 
 /**
@@ -46,17 +61,19 @@ enum sef_reply {
 };
 
 /**
- * enum sef_state - what a watch holds of its service
+ * enum sef_state - what a watch thinks of its service
  * @SEF_STATE_UNWATCHED: this file does not watch the service.
  * @SEF_STATE_WAITING: watched, and neither ponged nor missed yet.
  * @SEF_STATE_ALIVE: the last ping was answered, or is not due yet.
  * @SEF_STATE_LATE: a ping missed its deadline; not more misses in a row than
- *	the watch tolerates.
+ *	the watch tolerates, those that it excuses not counted.
  * @SEF_STATE_UNRESPONSIVE: more misses in a row than the watch tolerates.
- * @SEF_STATE_DEAD: the process ended. Final.
- * @SEF_STATE_GONE: the process lives, and closed its file. Final.
+ * @SEF_STATE_DEAD: the process, or registered thread, ended. Final.
+ * @SEF_STATE_GONE: it closed its file while it lived. Final: a later end is not
+ *	told.
  *
- * Any pong brings LATE and UNRESPONSIVE back to ALIVE.
+ * Any pong brings LATE and UNRESPONSIVE back to ALIVE. One that comes after its
+ * deadline, and before the kernel has looked, is in time.
  */
 enum sef_state {
 	SEF_STATE_UNWATCHED	= 0,
@@ -72,10 +89,58 @@ enum sef_state {
  * enum sef_why - why a ping was missed
  * @SEF_WHY_UNKNOWN: nothing was missed, or the cause is not known.
  * @SEF_WHY_NULL_REPLY: the service has the null reply policy.
+ * @SEF_WHY_STOPPED: stopped by a signal, as by SIGSTOP or job control.
+ * @SEF_WHY_TRACED: held by a debugger.
+ * @SEF_WHY_FROZEN: frozen, by its cgroup or for a suspend of the machine.
+ * @SEF_WHY_STARVED: runnable, and without a CPU for half of the time or more.
+ * @SEF_WHY_STALLED: the machine itself stood still: the kernel's own timers
+ *	were late.
+ *
+ * The kernel looks at the thread that ponged last (before the first pong: that
+ * registered) when half of the timeout has gone by, and at the deadline.
  */
 enum sef_why {
 	SEF_WHY_UNKNOWN		= 0,
 	SEF_WHY_NULL_REPLY	= 1,
+	SEF_WHY_STOPPED		= 2,
+	SEF_WHY_TRACED		= 3,
+	SEF_WHY_FROZEN		= 4,
+	SEF_WHY_STARVED		= 5,
+	SEF_WHY_STALLED		= 6,
+};
+
+/**
+ * SEF_EXCUSE - a cause's bit in the @excuse of struct sef_watch_args
+ * @why: an enum sef_why.
+ */
+#define SEF_EXCUSE(why)		(1U << (why))
+
+/**
+ * SEF_EXCUSE_ALL - the causes that can be excused
+ */
+#define SEF_EXCUSE_ALL		(SEF_EXCUSE(SEF_WHY_STOPPED) |	\
+				 SEF_EXCUSE(SEF_WHY_TRACED) |	\
+				 SEF_EXCUSE(SEF_WHY_FROZEN) |	\
+				 SEF_EXCUSE(SEF_WHY_STARVED) |	\
+				 SEF_EXCUSE(SEF_WHY_STALLED))
+
+/**
+ * SEF_EXCUSE_DEFAULT - what to excuse where nothing else is asked for: all that
+ * is no fault of the service; not SIGSTOP, with which people test a watchdog
+ */
+#define SEF_EXCUSE_DEFAULT	(SEF_EXCUSE_ALL &		\
+				 ~SEF_EXCUSE(SEF_WHY_STOPPED))
+
+/**
+ * enum sef_last - the last step of a watch's escalation
+ * @SEF_LAST_NONE: none.
+ * @SEF_LAST_PANIC: the machine panics.
+ * @SEF_LAST_RESTART: the machine restarts at once, without a word to user space.
+ */
+enum sef_last {
+	SEF_LAST_NONE		= 0,
+	SEF_LAST_PANIC		= 1,
+	SEF_LAST_RESTART	= 2,
 };
 
 /**
@@ -87,8 +152,13 @@ enum sef_request_type {
 };
 
 /**
+ * SEF_REGISTER_THREAD - the calling thread is the service, not its process
+ */
+#define SEF_REGISTER_THREAD	0x00000001
+
+/**
  * struct sef_register_args - argument of SEF_IOC_REGISTER
- * @flags: in: 0.
+ * @flags: in: 0 or SEF_REGISTER_THREAD.
  * @reply: in: an enum sef_reply.
  * @eventfd: in: an eventfd, to which every ping adds 1; or -1, for a service
  *	that polls its file instead. The kernel keeps the eventfd itself:
@@ -129,24 +199,84 @@ struct sef_set_reply_args {
 };
 
 /**
+ * struct sef_extend_args - argument of SEF_IOC_EXTEND
+ * @extend_ns: in: how much time from now the service asks for; out: how much
+ *	every watch of it has granted, 0 if there is one that grants none.
+ */
+struct sef_extend_args {
+	__u64	extend_ns;
+};
+
+/**
+ * SEF_WATCH_STRICT - only a pong that names the ping counts; see SEF_IOC_PONG
+ */
+#define SEF_WATCH_STRICT	0x00000001
+/**
+ * SEF_WATCH_PIDFD - the service is named by its process
+ */
+#define SEF_WATCH_PIDFD		0x00000002
+
+/**
  * struct sef_watch_args - argument of SEF_IOC_WATCH
- * @id: in: the service.
+ * @id: in: the service; with SEF_WATCH_PIDFD the service of that process with
+ *	the lowest id above @id; out: the service's id.
  * @cookie: in: handed back with every event of this watch.
  * @period_ns: in: a service that gave no sign of life for this long is
  *	pinged; SEF_TIME_MIN_NS to SEF_TIME_MAX_NS.
  * @timeout_ns: in: a ping not answered for this long is a miss; the same
  *	bounds. It may exceed the period: a watch has one ping of its own
  *	outstanding at most.
+ * @grace_ns: in: until the first pong that the watch learns of, no deadline is
+ *	earlier than this long after SEF_IOC_WATCH. 0 for none.
+ * @extend_ns: in: how long after its first SEF_IOC_EXTEND since its last pong the
+ *	service may have at most. 0: the watch grants nothing.
+ * @kill_ns: in: SIGKILL is sent this long after the verdict unresponsive. 0 for
+ *	never.
+ * @last_ns: in: @last is done this long after SIGKILL was sent, or without
+ *	@kill_ns after the verdict, to a service that is still neither alive nor
+ *	dead. 0 without @last.
  * @tolerate: in: how many misses in a row are only late. With 0 the first
  *	is unresponsive.
- * @flags: in: 0.
+ * @flags: in: a mask of SEF_WATCH_*.
+ * @excuse: in: a mask of SEF_EXCUSE(): a ping missed for one of these causes
+ *	is late but not counted as a miss, and no step is taken while one
+ *	holds. Where the machine stalled the service is given that time once more.
+ * @signal: in: a signal sent at the verdict unresponsive; 0 for none.
+ * @last: in: an enum sef_last.
+ * @pidfd: in: with SEF_WATCH_PIDFD a pidfd of the process; otherwise 0.
+ * @pid: in: with SEF_WATCH_PIDFD the pid of the same process; otherwise 0.
+ * @__reserved: in: 0.
+ *
+ * @signal, @kill_ns and @last are the steps of the escalation. The kernel takes
+ * them itself, whatever becomes of the supervisor's process; they end with a
+ * pong, with the service, and with the watch.
  */
 struct sef_watch_args {
 	__u64	id;
 	__u64	cookie;
 	__u64	period_ns;
 	__u64	timeout_ns;
+	__u64	grace_ns;
+	__u64	extend_ns;
+	__u64	kill_ns;
+	__u64	last_ns;
 	__u32	tolerate;
+	__u32	flags;
+	__u32	excuse;
+	__u32	signal;
+	__u32	last;
+	__s32	pidfd;
+	__s32	pid;
+	__u32	__reserved;
+};
+
+/**
+ * struct sef_newcomers_args - argument of SEF_IOC_NEWCOMERS
+ * @on: in: 1 to be told, 0 no longer.
+ * @flags: in: 0.
+ */
+struct sef_newcomers_args {
+	__u32	on;
 	__u32	flags;
 };
 
@@ -168,7 +298,9 @@ struct sef_ping_args {
 	__u64	seq;
 };
 
-/** SEF_STATUS_NEXT: the service with the lowest id above @id, not @id itself */
+/**
+ * SEF_STATUS_NEXT - the service with the lowest id above @id, not @id itself
+ */
 #define SEF_STATUS_NEXT		0x00000001
 
 /**
@@ -176,27 +308,43 @@ struct sef_ping_args {
  * @id: in: a service, or where to go on; out: the service told of.
  * @flags: in: 0 or SEF_STATUS_NEXT; out: the same.
  * @state: out: an enum sef_state: of this file's watch; without one
- *	SEF_STATE_DEAD for a process that ended, else SEF_STATE_UNWATCHED.
- * @pid: out: the process; also after it ended, when the number may be another's.
- *	0 where the caller's pid namespace has none for it.
+ *	SEF_STATE_UNWATCHED, or SEF_STATE_DEAD for a process that has ended and
+ *	that its parent has not waited for.
+ * @pid: out: the process, or the registered thread; also after it ended, when
+ *	the number may be another's. 0 where the caller's pid namespace has
+ *	none for it.
  * @uid: out: the user who opened the service's file, as the caller's user
  *	namespace has it.
  * @reply: out: an enum sef_reply.
- * @wait_status: out: in SEF_STATE_DEAD the status, as wait(2) gives it.
+ * @wait_status: out: in SEF_STATE_DEAD the status, as wait(2) gives it; of a
+ *	thread 0 where the kernel no longer knows.
  * @ping_seq: out: the seq of the last ping sent; 0 before the first.
  * @pong_seq: out: the last seq answered; 0 before the first.
  * @age_ns: out: time since the service registered.
  * @silent_ns: out: time since its last pong, or since it registered.
- * @rtt_ns: out: from ping to pong, the last time that the newest ping was
- *	answered; 0 before the first.
+ * @rtt_ns: out: from ping to pong, of the last ping that was answered before
+ *	another was sent; 0 before the first.
  * @watches: out: how many watches the service has, over all files.
  * @misses: out: misses in a row of this file's watch, 0 without one.
- * @why: out: an enum sef_why: of the last of them.
- * @tolerate: out: the setting of this file's watch; so are the next three.
- * @cookie: out: see struct sef_watch_args.
- * @period_ns: out: see struct sef_watch_args.
- * @timeout_ns: out: see struct sef_watch_args.
+ * @why: out: an enum sef_why: of the last ping missed since the last pong.
+ * @excused: out: misses that this file's watch excused since the last pong.
+ * @credit_ns: out: time that this file's watch has given back, since it began,
+ *	because the machine stalled or was suspended.
+ * @cookie: out: the setting of this file's watch, see struct sef_watch_args,
+ *	as are the next eleven.
+ * @period_ns: out: setting.
+ * @timeout_ns: out: setting.
+ * @grace_ns: out: setting.
+ * @extend_ns: out: setting.
+ * @kill_ns: out: setting.
+ * @last_ns: out: setting.
+ * @tolerate: out: setting.
+ * @watch_flags: out: setting: SEF_WATCH_STRICT or 0.
+ * @excuse: out: setting.
+ * @signal: out: setting.
+ * @last: out: setting.
  * @name: out: the service's name.
+ * @service_flags: out: SEF_REGISTER_THREAD for a thread, or 0.
  */
 struct sef_status_args {
 	__u64	id;
@@ -214,10 +362,21 @@ struct sef_status_args {
 	__u32	watches;
 	__u32	misses;
 	__u32	why;
-	__u32	tolerate;
+	__u32	excused;
+	__u64	credit_ns;
 	__u64	cookie;
 	__u64	period_ns;
 	__u64	timeout_ns;
+	__u64	grace_ns;
+	__u64	extend_ns;
+	__u64	kill_ns;
+	__u64	last_ns;
+	__u32	tolerate;
+	__u32	watch_flags;
+	__u32	excuse;
+	__u32	signal;
+	__u32	last;
+	__u32	service_flags;
 	char	name[SEF_NAME_SIZE];
 };
 
@@ -240,29 +399,56 @@ struct sef_request {
 	__u64	left_ns;
 };
 
-/** SEF_EVENT_PONG: a ping asked for with SEF_IOC_PING was answered */
+/**
+ * SEF_EVENT_PONG - a ping asked for with SEF_IOC_PING was answered
+ */
 #define SEF_EVENT_PONG		0x00000001
+/**
+ * SEF_EVENT_SIGNAL - the watch's signal was sent
+ */
+#define SEF_EVENT_SIGNAL	0x00000002
+/**
+ * SEF_EVENT_KILL - SIGKILL was sent
+ */
+#define SEF_EVENT_KILL		0x00000004
+/**
+ * SEF_EVENT_DENIED - a step was due, and not taken: the service has other
+ * credentials than when the watch began, under which the supervisor may not
+ * signal it
+ */
+#define SEF_EVENT_DENIED	0x00000008
+/**
+ * SEF_EVENT_NEWCOMER - no watch's event: services have registered, the first
+ * of them @id; SEF_IOC_STATUS with SEF_STATUS_NEXT from @id - 1 tells which. Of
+ * the other fields only @age_ns and @changes (how many) are set.
+ */
+#define SEF_EVENT_NEWCOMER	0x00000010
 
 /**
  * struct sef_event - what read() on a supervisor's file gives
  * @id: the service.
  * @cookie: as given to SEF_IOC_WATCH.
  * @seq: the last ping answered or missed, 0 for none.
+ * @asked_seq: with SEF_EVENT_PONG the ping of SEF_IOC_PING that was answered;
+ *	otherwise 0.
  * @age_ns: how long ago the last of the changes was, when read.
- * @silent_ns: how long the service had been silent at that change.
+ * @silent_ns: how long the service had been silent at that change, at a pong
+ *	before it.
  * @rtt_ns: with SEF_EVENT_PONG: from that ping to its pong; otherwise 0.
- * @flags: SEF_EVENT_PONG or 0.
+ * @flags: a mask of SEF_EVENT_*: what happened since the last read.
  * @state: an enum sef_state: the state now.
  * @passed: a mask of (1 << state): every state entered since the last read.
  * @changes: how many changes this record stands for, 1 or more.
- * @misses: misses in a row.
- * @why: an enum sef_why: of the last of them.
+ * @misses: misses in a row at the last change.
+ * @why: an enum sef_why: of the last ping missed that the record tells of.
  * @pid: the process; 0 where the reader's pid namespace has no number for it.
- * @wait_status: in SEF_STATE_DEAD the status, as wait(2) gives it.
+ * @wait_status: in SEF_STATE_DEAD the status, as wait(2) gives it; of a thread 0
+ *	where the kernel no longer knows.
  *
- * A change is a state entered, one more miss while late, or a ping that was
- * asked for answered. A watch has one record: further changes before it is
- * read go into the same one, so none is ever lost and nothing overflows.
+ * A change is a state entered (WAITING apart), one more miss while late, a step of the
+ * escalation, or a ping that was asked for answered. A watch has one record:
+ * further changes before it is read go into the same one, so none is ever lost
+ * and nothing overflows.
  *
  * A read gives as many whole records as fit. It waits for the first, or fails
  * with EAGAIN on a non-blocking file. EINVAL: the buffer is smaller than one
@@ -272,6 +458,7 @@ struct sef_event {
 	__u64	id;
 	__u64	cookie;
 	__u64	seq;
+	__u64	asked_seq;
 	__u64	age_ns;
 	__u64	silent_ns;
 	__u64	rtt_ns;
@@ -291,7 +478,9 @@ struct sef_event {
  * SEF_IOC_REGISTER - the calling process becomes a service
  *
  * The service is the process, whichever of its threads calls. It stays one
- * through exec. What a fork leaves in the child is not the service.
+ * through exec, if the file is not close-on-exec. What a fork leaves in the
+ * child is not the service. With SEF_REGISTER_THREAD it is the calling thread:
+ * only its own calls count, and it is dead when the thread ends.
  *
  * EBUSY: the file has a role. EBADF: @eventfd is not an open descriptor.
  * EINVAL: @eventfd is not an eventfd; no such reply policy; a name that is
@@ -302,6 +491,10 @@ struct sef_event {
 
 /**
  * SEF_IOC_PONG - the service answers
+ *
+ * A strict watch takes a pong only if its seq is that of its last ping, or a later
+ * one's: 0 is no answer to it, and no sign of life. While one waits, a ping that
+ * was answered with 0 only can still be read, and answered by its seq.
  *
  * EBADFD: not a service's file. EPERM: the caller is not the service.
  * EINVAL: no ping has that seq. ESTALE: that ping was answered before.
@@ -317,18 +510,43 @@ struct sef_event {
 #define SEF_IOC_SET_REPLY	_IOW(SEF_IOC_MAGIC, 0x03, struct sef_set_reply_args)
 
 /**
+ * SEF_IOC_EXTEND - the service asks for more time
+ *
+ * While it starts or does something long. A deadline that is earlier is put
+ * off to @extend_ns from now, by each watch within its own limit, until the next
+ * pong. It is no sign of life.
+ *
+ * EBADFD: not a service's file. EPERM: the caller is not the service.
+ * EINVAL: a time out of bounds.
+ */
+#define SEF_IOC_EXTEND		_IOWR(SEF_IOC_MAGIC, 0x04, struct sef_extend_args)
+
+/**
  * SEF_IOC_WATCH - watch a service, or change how
  *
  * A service that gave a sign of life less than a period ago is alive at once;
  * any other is pinged at once. On a service that this file watches already
- * the settings change together: misses stay counted, a ping outstanding has
- * the new timeout from now.
+ * the settings change together. Times that change count from now: @timeout_ns for
+ * a ping outstanding, @period_ns for the next ping, @kill_ns and @last_ns for the
+ * next step; those given as they were run on. Misses stay counted, and the state
+ * is what the new @tolerate makes of them.
  *
- * EBADFD: a service's file. EINVAL: a time out of bounds. ESRCH: no such
- * service, or none that the caller may see. ENOSPC: the user's limit of
- * watches is reached. ENOMEM.
+ * Permission is that of signal 0, asked when the watch is made or changed; it
+ * goes on when the service's credentials change. A step asks once more for what
+ * kill(2) would ask of the caller's credentials as they are now, security modules
+ * apart. @last needs CAP_SYS_BOOT.
+ *
+ * EBADFD: a service's file. EBADF: @pidfd is not an open descriptor. EINVAL: a
+ * time out of bounds; no such flag, cause, signal or last step; @last without
+ * its time, or the other way round; @pidfd is not a pidfd, or not of @pid.
+ * EPERM: @last without CAP_SYS_BOOT; a step against the init of the caller's own
+ * pid namespace; to change a watch: a service that the caller may not signal.
+ * ESRCH: no process @pid; no such service, or none that the caller may see; to
+ * change a watch: the
+ * process has ended. ENOSPC: the user's limit of watches or of pings is reached,
+ * or 1024 watches of one service. ENOMEM.
  */
-#define SEF_IOC_WATCH		_IOW(SEF_IOC_MAGIC, 0x10, struct sef_watch_args)
+#define SEF_IOC_WATCH		_IOWR(SEF_IOC_MAGIC, 0x10, struct sef_watch_args)
 
 /**
  * SEF_IOC_UNWATCH - end a watch, unread events of it included
@@ -341,8 +559,9 @@ struct sef_event {
  * SEF_IOC_PING - ping a watched service once, now
  *
  * The answer is an event with SEF_EVENT_PONG; of several pings asked for and
- * unanswered, the newest one's. Silence is a miss, as of any ping; where the
- * watch has one outstanding already, that one's deadline holds.
+ * unanswered, the newest one's. Silence is a miss, as of any ping. Where the
+ * watch has one outstanding already, that one's deadline holds, and this one
+ * has none of its own.
  *
  * EBADFD: not a supervisor's file. ENOENT: this file does not watch it.
  * ESRCH: the service is dead or gone.
@@ -358,5 +577,15 @@ struct sef_event {
  * ESRCH: no such service; with SEF_STATUS_NEXT: no further one.
  */
 #define SEF_IOC_STATUS		_IOWR(SEF_IOC_MAGIC, 0x13, struct sef_status_args)
+
+/**
+ * SEF_IOC_NEWCOMERS - be told of every service that registers
+ *
+ * Those that the caller may see, from now on, as an event with
+ * SEF_EVENT_NEWCOMER. Makes the file a supervisor's, as SEF_IOC_WATCH does.
+ *
+ * EBADFD: a service's file. EINVAL: @on is neither 0 nor 1.
+ */
+#define SEF_IOC_NEWCOMERS	_IOW(SEF_IOC_MAGIC, 0x14, struct sef_newcomers_args)
 
 #endif /* _UAPI_LINUX_SEF_H */

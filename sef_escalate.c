@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The escalation: signal, SIGKILL, last step; and in whose name.
+ *
+ * It runs in the softirq of the watch's own timer, so it waits for nobody: not
+ * for the supervisor's process, nor for a worker. There, current is whoever was
+ * interrupted, so what kill(2) would ask of the supervisor is asked of the
+ * credentials that he had when he asked for the escalation. A security
+ * module is asked at that time only.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cred.h>
+#include <linux/panic.h>
+#include <linux/reboot.h>
+#include <linux/sched/signal.h>
+#include <linux/timekeeping.h>
+#include <linux/user_namespace.h>
+
+#include "sef_ping.h"
+#include "sef_trace.h"
+
+/* The caller's. */
+void sef_authority_take(struct sef_authority *authority)
+{
+	authority->cred = get_current_cred();
+	authority->cap_kill = ns_capable(current_user_ns(), CAP_KILL);
+}
+
+void sef_authority_drop(struct sef_authority *authority)
+{
+	if (authority->cred)
+		put_cred(authority->cred);
+	authority->cred = NULL;
+}
+
+/*
+ * A capability holds in its user namespace and in all below; and who made a
+ * namespace has all of them in it.
+ */
+static bool sef_authority_has_cap_kill(const struct sef_authority *authority,
+				       const struct user_namespace *ns)
+{
+	const struct cred *cred = authority->cred;
+
+	for (; ns; ns = ns->parent) {
+		if (ns == cred->user_ns)
+			return authority->cap_kill;
+		if (ns->parent == cred->user_ns &&
+		    uid_eq(ns->owner, cred->euid))
+			return true;
+	}
+	return false;
+}
+
+/* kill(2)'s rule for any signal but SIGCONT. */
+bool sef_authority_may_signal(const struct sef_authority *authority,
+			      struct pid *pid)
+{
+	const struct cred *cred = authority->cred, *to;
+	struct task_struct *task;
+	bool may = false;
+
+	rcu_read_lock();
+	task = pid_task(pid, PIDTYPE_PID);
+	if (task) {
+		to = __task_cred(task);
+		may = uid_eq(cred->euid, to->suid) ||
+		      uid_eq(cred->euid, to->uid) ||
+		      uid_eq(cred->uid, to->suid) ||
+		      uid_eq(cred->uid, to->uid) ||
+		      sef_authority_has_cap_kill(authority, to->user_ns);
+	}
+	rcu_read_unlock();
+	return may;
+}
+
+bool sef_escalates(const struct sef_watch_args *args)
+{
+	return args->signal || args->kill_ns || args->last;
+}
+
+/* Returns what to tell of it. A struct pid is never another process's. */
+static u32 sef_escalate_signal(struct sef_watch *watch, int sig, u32 sent)
+{
+	struct pid *process = watch->service->process;
+
+	if (!sef_authority_may_signal(&watch->authority, process))
+		return SEF_EVENT_DENIED;
+	/* An error is a process that has just ended: the exit hook tells. */
+	kill_pid(process, sig, 1);
+	return sent;
+}
+
+static void sef_escalate_arm(struct sef_watch *watch, enum sef_step step,
+			     u64 delay_ns, ktime_t now)
+{
+	watch->step = step;
+	watch->step_time = delay_ns ? ktime_add_ns(now, delay_ns) : KTIME_MAX;
+}
+
+/* What comes after the signal. */
+static void sef_escalate_next(struct sef_watch *watch, ktime_t now)
+{
+	if (watch->set.kill_ns)
+		sef_escalate_arm(watch, SEF_STEP_KILL, watch->set.kill_ns, now);
+	else
+		sef_escalate_arm(watch, SEF_STEP_LAST, watch->set.last_ns, now);
+}
+
+/* The verdict is: unresponsive. */
+void sef_escalate_begin(struct sef_watch *watch, ktime_t now)
+{
+	const struct sef_watch_args *set = &watch->set;
+	u32 flags;
+
+	lockdep_assert_held(&watch->service->lock);
+
+	if (set->signal) {
+		flags = sef_escalate_signal(watch, set->signal,
+					    SEF_EVENT_SIGNAL);
+		trace_sef_step(watch, set->signal, flags == SEF_EVENT_DENIED);
+		sef_watch_notify(watch, flags, 0, 0, now);
+	}
+	sef_escalate_next(watch, now);
+}
+
+/* Other settings: steps that were taken stay taken, the next is timed anew. */
+void sef_escalate_change(struct sef_watch *watch, ktime_t now)
+{
+	lockdep_assert_held(&watch->service->lock);
+
+	if (watch->killed)
+		sef_escalate_arm(watch, SEF_STEP_LAST, watch->set.last_ns, now);
+	else
+		sef_escalate_next(watch, now);
+}
+
+void sef_escalate_end(struct sef_watch *watch)
+{
+	lockdep_assert_held(&watch->service->lock);
+
+	watch->step_time = KTIME_MAX;
+	watch->killed = false;
+}
+
+static void sef_escalate_last(struct sef_watch *watch)
+{
+	struct sef_service *svc = watch->service;
+
+	if (watch->set.last == SEF_LAST_PANIC)
+		panic("sef: service %llu does not answer\n", svc->id);
+	pr_emerg("service %llu does not answer: restarting\n", svc->id);
+	emergency_restart();
+}
+
+/* The time of a step has come. */
+void sef_escalate_step(struct sef_watch *watch, ktime_t now)
+{
+	const struct sef_watch_args *set = &watch->set;
+	struct sef_look look;
+	u32 flags;
+
+	lockdep_assert_held(&watch->service->lock);
+
+	/* Somebody has it in his debugger, say: ask again a timeout later. */
+	if (set->excuse & SEF_EXCUSE(sef_look(watch->service,
+					      sef_watch_first_look(watch),
+					      &look))) {
+		watch->step_time = ktime_add_ns(now, set->timeout_ns);
+		return;
+	}
+
+	if (watch->step == SEF_STEP_LAST) {
+		sef_escalate_last(watch);
+		return;
+	}
+	flags = sef_escalate_signal(watch, SIGKILL, SEF_EVENT_KILL);
+	watch->killed = true;
+	trace_sef_step(watch, SIGKILL, flags == SEF_EVENT_DENIED);
+	sef_escalate_arm(watch, SEF_STEP_LAST, set->last_ns, now);
+	sef_watch_notify(watch, flags, 0, 0, now);
+}

@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Why a ping was missed, and what is excused: late, for as long as it lasts, but no
+ * miss. A service that is traced, frozen, stopped or starved, and never
+ * answers unless it is told to. (That the machine stalls cannot be brought about
+ * from inside of it.)
+ */
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+
+#include "busy.h"
+#include "servant.h"
+
+FIXTURE(excuse)
+{
+	struct servant s;
+	__u64 id;
+	int sup;
+	char cgroup[128];	/* "" until it is there */
+	char mounted[32];	/* what it is below */
+};
+
+typedef FIXTURE_DATA(excuse) excuse_data;
+
+/* A way to hold a service, and to let it go; both may be called again. */
+FIXTURE_VARIANT(excuse)
+{
+	__u32 why;
+	const char *cgroup_type;
+	void (*hold)(struct __test_metadata *_metadata, excuse_data *self);
+	void (*let_go)(struct __test_metadata *_metadata, excuse_data *self);
+};
+
+static void hold_by_trace(struct __test_metadata *_metadata, excuse_data *self)
+{
+	int status;
+
+	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, self->s.pid, NULL, NULL));
+	ASSERT_EQ(0, ptrace(PTRACE_INTERRUPT, self->s.pid, NULL, NULL));
+	ASSERT_EQ(self->s.pid, waitpid(self->s.pid, &status, 0));
+	ASSERT_TRUE(WIFSTOPPED(status));
+}
+
+static void end_trace(struct __test_metadata *_metadata, excuse_data *self)
+{
+	ptrace(PTRACE_DETACH, self->s.pid, NULL, NULL);
+}
+
+static void hold_by_signal(struct __test_metadata *_metadata, excuse_data *self)
+{
+	ASSERT_EQ(0, kill(self->s.pid, SIGSTOP));
+	ASSERT_TRUE(wait_task_state(self->s.pid, self->s.pid, 'T'));
+}
+
+static void continue_it(struct __test_metadata *_metadata, excuse_data *self)
+{
+	EXPECT_EQ(0, kill(self->s.pid, SIGCONT));
+}
+
+static void write_cgroup(struct __test_metadata *_metadata, excuse_data *self,
+			 const char *file, const char *text)
+{
+	char path[160];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", self->cgroup, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd)
+		TH_LOG("%s: %s", path, strerror(errno));
+	ASSERT_EQ(strlen(text), write(fd, text, strlen(text)));
+	EXPECT_EQ(0, close(fd));
+}
+
+/* Until a file of the cgroup says it. */
+static void wait_cgroup(struct __test_metadata *_metadata, excuse_data *self,
+			const char *file, const char *text)
+{
+	char path[160], buf[256];
+	int fd, looks = PATIENCE;
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "%s/%s", self->cgroup, file);
+	do {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		ASSERT_LE(0, fd);
+		got = read(fd, buf, sizeof(buf) - 1);
+		ASSERT_LE(0, got);
+		EXPECT_EQ(0, close(fd));
+		buf[got] = '\0';
+		if (strstr(buf, text))
+			return;
+		poll(NULL, 0, 1);
+	} while (looks--);
+	ASSERT_STREQ(text, buf);
+}
+
+static void freeze(struct __test_metadata *_metadata, excuse_data *self)
+{
+	write_cgroup(_metadata, self, "cgroup.freeze", "1");
+	wait_cgroup(_metadata, self, "cgroup.events", "frozen 1");
+}
+
+static void thaw(struct __test_metadata *_metadata, excuse_data *self)
+{
+	write_cgroup(_metadata, self, "cgroup.freeze", "0");
+	wait_cgroup(_metadata, self, "cgroup.events", "frozen 0");
+}
+
+static void freeze_v1(struct __test_metadata *_metadata, excuse_data *self)
+{
+	write_cgroup(_metadata, self, "freezer.state", "FROZEN");
+	wait_cgroup(_metadata, self, "freezer.state", "FROZEN");
+}
+
+static void thaw_v1(struct __test_metadata *_metadata, excuse_data *self)
+{
+	write_cgroup(_metadata, self, "freezer.state", "THAWED");
+	wait_cgroup(_metadata, self, "freezer.state", "THAWED");
+}
+
+FIXTURE_VARIANT_ADD(excuse, traced) {
+	.why = SEF_WHY_TRACED,
+	.hold = hold_by_trace,
+	.let_go = end_trace,
+};
+
+FIXTURE_VARIANT_ADD(excuse, stopped) {
+	.why = SEF_WHY_STOPPED,
+	.hold = hold_by_signal,
+	.let_go = continue_it,
+};
+
+FIXTURE_VARIANT_ADD(excuse, frozen) {
+	.why = SEF_WHY_FROZEN,
+	.cgroup_type = "cgroup2",
+	.hold = freeze,
+	.let_go = thaw,
+};
+
+FIXTURE_VARIANT_ADD(excuse, frozen_v1) {
+	.why = SEF_WHY_FROZEN,
+	.cgroup_type = "cgroup",
+	.hold = freeze_v1,
+	.let_go = thaw_v1,
+};
+
+/*
+ * A cgroup for the service, below a mount of the test's own. False where this
+ * kernel has no freezer for it.
+ */
+static bool new_cgroup(struct __test_metadata *_metadata, excuse_data *self,
+		       const char *type)
+{
+	bool v1 = !strcmp(type, "cgroup");
+	char pid[16];
+
+	strcpy(self->mounted, "/tmp/sef_excuse.XXXXXX");
+	ASSERT_TRUE(mkdtemp(self->mounted));
+	if (mount(type, self->mounted, type, 0, v1 ? "freezer" : NULL)) {
+		EXPECT_EQ(0, rmdir(self->mounted));
+		return false;
+	}
+	snprintf(self->cgroup, sizeof(self->cgroup), "%s/sef_excuse.%d",
+		 self->mounted, getpid());
+	ASSERT_EQ(0, mkdir(self->cgroup, 0700));
+	snprintf(pid, sizeof(pid), "%d", self->s.pid);
+	write_cgroup(_metadata, self, "cgroup.procs", pid);
+	return true;
+}
+
+/* What was in it takes a moment to leave. */
+static void remove_cgroup(struct __test_metadata *_metadata, excuse_data *self)
+{
+	int tries = PATIENCE;
+
+	while (rmdir(self->cgroup) && errno == EBUSY && tries--)
+		poll(NULL, 0, 1);
+	EXPECT_LE(0, tries);
+	EXPECT_EQ(0, umount(self->mounted));
+	EXPECT_EQ(0, rmdir(self->mounted));
+}
+
+FIXTURE_SETUP(excuse)
+{
+	self->sup = new_file(_metadata);
+	self->id = new_serving(_metadata, &self->s, serve, 0);
+	ASSERT_EQ(0, ask(_metadata, &self->s, DO_PONG, 0));
+	if (variant->cgroup_type &&
+	    !new_cgroup(_metadata, self, variant->cgroup_type))
+		SKIP(return, "no freezer of type %s", variant->cgroup_type);
+}
+
+/* A frozen process of cgroup v1 does not even die. */
+FIXTURE_TEARDOWN(excuse)
+{
+	if (!variant->cgroup_type || self->cgroup[0])
+		variant->let_go(_metadata, self);
+	EXPECT_EQ(0, close(self->sup));
+	end_servant(_metadata, &self->s);
+	if (self->cgroup[0])
+		remove_cgroup(_metadata, self);
+}
+
+static int watch_excusing(int fd, __u64 id, __u64 period, __u64 timeout,
+			  __u32 tolerate, __u32 excuse)
+{
+	struct sef_watch_args args;
+
+	fill_watch(&args, id, period, timeout, tolerate);
+	args.excuse = excuse;
+	return set_watch(fd, &args);
+}
+
+/* Held for ever it is late, and never more than that. Told of once. */
+TEST_F(excuse, excused) {
+	struct sef_status_args st;
+	struct sef_event ev;
+
+	variant->hold(_metadata, self);
+	ASSERT_EQ(0, watch_excusing(self->sup, self->id, SHORT, SHORT, 0,
+				    SEF_EXCUSE(variant->why)));
+	until(_metadata, self->sup, self->id, SEF_STATE_LATE, &ev);
+	EXPECT_EQ(variant->why, ev.why);
+	EXPECT_EQ(0, ev.misses);
+	do
+		get_status(_metadata, self->sup, self->id, &st);
+	while (st.excused < 5);
+	EXPECT_EQ(SEF_STATE_LATE, st.state);
+	EXPECT_EQ(0, st.misses);
+	EXPECT_EQ(variant->why, st.why);
+	EXPECT_EQ(0, st.credit_ns);
+	EXPECT_FALSE(readable(self->sup));
+
+	variant->let_go(_metadata, self);
+	EXPECT_EQ(0, ask(_metadata, &self->s, DO_PONG, 0));
+	until(_metadata, self->sup, self->id, SEF_STATE_ALIVE, &ev);
+	ASSERT_EQ(0, watch_excusing(self->sup, self->id, HOUR, HOUR, 0,
+				    SEF_EXCUSE(variant->why)));
+	EXPECT_EQ(0, ask(_metadata, &self->s, DO_PONG, 0));
+	get_status(_metadata, self->sup, self->id, &st);
+	EXPECT_EQ(0, st.excused);
+	EXPECT_EQ(SEF_WHY_UNKNOWN, st.why);
+}
+
+/* What is not asked for is counted, and told. */
+TEST_F(excuse, not_excused) {
+	static const __u32 others[] = {
+		SEF_WHY_STOPPED, SEF_WHY_TRACED, SEF_WHY_FROZEN, SEF_WHY_STARVED,
+	};
+	struct sef_status_args st;
+	__u32 excuse = 0;
+	struct sef_event ev;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		if (others[i] != variant->why)
+			excuse |= SEF_EXCUSE(others[i]);
+	variant->hold(_metadata, self);
+	ASSERT_EQ(0, watch_excusing(self->sup, self->id, SHORT, SHORT, 1, excuse));
+	until(_metadata, self->sup, self->id, SEF_STATE_UNRESPONSIVE, &ev);
+	EXPECT_EQ(2, ev.misses);
+	EXPECT_EQ(variant->why, ev.why);
+	EXPECT_LE(2, ev.changes);
+	get_status(_metadata, self->sup, self->id, &st);
+	EXPECT_EQ(0, st.excused);
+}
+
+/* Let go and silent still, it has no excuse any more. */
+TEST_F(excuse, silent_afterwards) {
+	struct sef_event ev;
+
+	variant->hold(_metadata, self);
+	ASSERT_EQ(0, watch_excusing(self->sup, self->id, SHORT, SHORT, 1,
+				    SEF_EXCUSE(variant->why)));
+	until(_metadata, self->sup, self->id, SEF_STATE_LATE, &ev);
+	variant->let_go(_metadata, self);
+	until(_metadata, self->sup, self->id, SEF_STATE_UNRESPONSIVE, &ev);
+	EXPECT_EQ(2, ev.misses);
+	EXPECT_EQ(SEF_WHY_UNKNOWN, ev.why);
+}
+
+/* Misses that were counted before are neither forgotten nor added to. */
+TEST_F(excuse, after_a_miss) {
+	struct sef_status_args st, was;
+	struct sef_event ev;
+
+	ASSERT_EQ(0, watch_excusing(self->sup, self->id, HOUR, SHORT, 1,
+				    SEF_EXCUSE(variant->why)));
+	ping(_metadata, self->sup, self->id);
+	until(_metadata, self->sup, self->id, SEF_STATE_LATE, &ev);
+	EXPECT_EQ(SEF_WHY_UNKNOWN, ev.why);
+	variant->hold(_metadata, self);
+	get_status(_metadata, self->sup, self->id, &was);
+	ASSERT_EQ(0, watch_excusing(self->sup, self->id, SHORT, SHORT, 1,
+				    SEF_EXCUSE(variant->why)));
+	do
+		get_status(_metadata, self->sup, self->id, &st);
+	while (st.excused < was.excused + 3);
+	EXPECT_EQ(SEF_STATE_LATE, st.state);
+	EXPECT_EQ(1, st.misses);
+	EXPECT_FALSE(readable(self->sup));
+}
+
+TEST_F(excuse, default_excuses) {
+	struct sef_event ev;
+
+	variant->hold(_metadata, self);
+	ASSERT_EQ(0, watch_excusing(self->sup, self->id, SHORT, SHORT, 0,
+				    SEF_EXCUSE_DEFAULT));
+	get_event(_metadata, self->sup, &ev);
+	while (ev.state == SEF_STATE_ALIVE)
+		get_event(_metadata, self->sup, &ev);
+	if (variant->why != SEF_WHY_STOPPED) {
+		EXPECT_EQ(SEF_STATE_LATE, ev.state);
+		let_deadlines_pass(_metadata, 5);
+		EXPECT_FALSE(readable(self->sup));
+		return;
+	}
+	while (ev.state != SEF_STATE_UNRESPONSIVE)
+		get_event(_metadata, self->sup, &ev);
+	EXPECT_EQ(1, ev.misses);
+	EXPECT_EQ(SEF_WHY_STOPPED, ev.why);
+}
+
+/* Not to answer is the service's own will: nothing excuses it. */
+TEST_F(excuse, null_reply_is_not) {
+	struct sef_event ev;
+
+	ASSERT_EQ(0, ask(_metadata, &self->s, DO_SET_REPLY, SEF_REPLY_NULL));
+	variant->hold(_metadata, self);
+	ASSERT_EQ(0, watch_excusing(self->sup, self->id, SHORT, SHORT, 1,
+				    SEF_EXCUSE_ALL));
+	until(_metadata, self->sup, self->id, SEF_STATE_UNRESPONSIVE, &ev);
+	EXPECT_EQ(2, ev.misses);
+	EXPECT_EQ(SEF_WHY_NULL_REPLY, ev.why);
+}
+
+/* Silent for no reason at all, under every excuse there is. */
+TEST(silence_is_no_excuse) {
+	int sup = new_file(_metadata);
+	struct sef_event ev;
+	struct service s;
+
+	new_service(_metadata, &s);
+	ASSERT_EQ(0, watch_excusing(sup, s.id, SHORT, SHORT, 2, SEF_EXCUSE_ALL));
+	until(_metadata, sup, s.id, SEF_STATE_UNRESPONSIVE, &ev);
+	EXPECT_EQ(3, ev.misses);
+	EXPECT_EQ(0, close(sup));
+	close_service(_metadata, &s);
+}
+
+/*
+ * Starved: the service answers every ping, if only it gets its CPU, which a
+ * thread of a higher class keeps. All that watches is on another.
+ */
+FIXTURE(starved)
+{
+	struct servant s;
+	__u64 id;
+	int sup;
+	struct busy busy;
+	int cpus[2];		/* the watcher's, the service's */
+};
+
+enum {
+	DO_ANSWER_ALL = DO_MORE,	/* pings, from now on; no other order */
+};
+
+static __s64 obey(int order, __s64 arg)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	struct sef_request req;
+
+	if (order != DO_ANSWER_ALL)
+		return serve(order, arg);
+	answer(0);
+	pfd.fd = servant_file;
+	while (true) {
+		poll(&pfd, 1, -1);
+		if (read(servant_file, &req, sizeof(req)) > 0)
+			pong(servant_file, req.seq);
+	}
+}
+
+FIXTURE_SETUP(starved)
+{
+	if (get_cpus(self->cpus, 2) < 2)
+		SKIP(return, "needs two CPUs");
+	ASSERT_TRUE(pin(0, self->cpus[0]));
+	self->sup = new_file(_metadata);
+	self->id = new_serving(_metadata, &self->s, obey, 0);
+	ASSERT_EQ(0, ask(_metadata, &self->s, DO_PONG, 0));
+	ASSERT_EQ(0, ask(_metadata, &self->s, DO_ANSWER_ALL, 0));
+	ASSERT_TRUE(pin(self->s.pid, self->cpus[1]));
+	start_busy(_metadata, &self->busy, &self->cpus[1], 1);
+}
+
+FIXTURE_TEARDOWN(starved)
+{
+	end_busy(_metadata, &self->busy);
+	EXPECT_EQ(0, close(self->sup));
+	end_servant(_metadata, &self->s);
+}
+
+/*
+ * Late, and alive when it has its CPU again. Newer kernels give even a starved
+ * thread a little now and then, in which it answers; so late may come again.
+ */
+TEST_F(starved, excused) {
+	struct sef_status_args st;
+	struct sef_event ev;
+	__u32 passed = 0;
+	int late = 0;
+
+	ASSERT_EQ(0, watch_excusing(self->sup, self->id, SHORT, SHORT, 0,
+				    SEF_EXCUSE_DEFAULT));
+	while (late < 5) {
+		get_status(_metadata, self->sup, self->id, &st);
+		if (st.state == SEF_STATE_LATE && st.why == SEF_WHY_STARVED &&
+		    st.excused >= 3)
+			late++;
+		EXPECT_EQ(0, st.misses);
+		while (readable(self->sup)) {
+			get_event(_metadata, self->sup, &ev);
+			passed |= ev.passed;
+		}
+	}
+	EXPECT_TRUE(passed & PASSED(LATE));
+	EXPECT_FALSE(passed & PASSED(UNRESPONSIVE));
+
+	end_busy(_metadata, &self->busy);
+	ASSERT_EQ(0, watch_excusing(self->sup, self->id, SHORT, HOUR, 0,
+				    SEF_EXCUSE_DEFAULT));
+	do
+		get_status(_metadata, self->sup, self->id, &st);
+	while (st.state != SEF_STATE_ALIVE);
+	EXPECT_EQ(0, st.excused);
+}
+
+TEST_F(starved, not_excused) {
+	struct sef_status_args st;
+	struct sef_event ev;
+
+	ASSERT_EQ(0, watch_excusing(self->sup, self->id, SHORT, SHORT, 1, 0));
+	do
+		get_status(_metadata, self->sup, self->id, &st);
+	while (st.state != SEF_STATE_UNRESPONSIVE || st.why != SEF_WHY_STARVED);
+	EXPECT_LE(2, st.misses);
+	EXPECT_EQ(0, st.excused);
+	until(_metadata, self->sup, self->id, SEF_STATE_UNRESPONSIVE, &ev);
+	end_busy(_metadata, &self->busy);
+	until(_metadata, self->sup, self->id, SEF_STATE_ALIVE, &ev);
+}
+
+TEST_HARNESS_MAIN
