@@ -60,6 +60,21 @@ test: ## run the selftests on KERNELS="6.12 6.1"; TESTS="..." for some of them
 	@vm/deps test
 	@vm/test $(KERNELS)
 
+# The kernels that watch over themselves are built here, once, into the cache.
+test-debug: ## the same on instrumented kernels (KASAN, lockdep, leaks, faults; KCSAN)
+	@vm/deps test
+	@STRESS_SECONDS=60 vm/test kasan kcsan
+
+coverage: ## which lines and branches of the module the selftests reach
+	@vm/deps test
+	@vm/coverage
+
+trial: ## lateness of a SIGKILL under load, and false verdicts on 1000 services
+	@vm/deps
+	@vm/fetch busybox $(KERNEL)
+	@vm/module $(KERNEL)
+	@trial/run $(KERNEL)
+
 fetch-new: ## fetch newer VM kernels if Debian has them
 	@vm/deps
 	@vm/fetch --new $(KERNELS)
@@ -69,7 +84,7 @@ clean: ## remove everything built here
 	rm -f *.o .*.o *.ko *.mod *.mod.c .*.cmd .*.d modules.order Module.symvers
 
 distclean: clean ## the same, and the cache of VM kernels
-	rm -rf $(foreach d,[1-9].* busybox kselftest tmp.* lock,"$(SEF_CACHE)"/$(d))
+	rm -rf $(foreach d,[1-9].* kasan kcsan coverage busybox kselftest tmp.* lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
-.PHONY: all help headers load unload install modules vm shell demo test fetch-new clean distclean
+.PHONY: all help headers load unload install modules vm shell demo test test-debug coverage trial fetch-new clean distclean
