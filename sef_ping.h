@@ -140,6 +140,8 @@ struct sef_look {
 	enum sef_why		why;		/* UNKNOWN: nothing special */
 	ktime_t			time;
 	u64			waited_ns;	/* for a CPU, ever */
+	u64			ran_ns;		/* on one, ever */
+	bool			runnable;	/* and not on one */
 };
 
 struct sef_service {
