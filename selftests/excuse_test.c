@@ -21,18 +21,19 @@ FIXTURE(excuse)
 	char mounted[32];	/* what it is below */
 };
 
-typedef FIXTURE_DATA(excuse) excuse_data;
-
 /* A way to hold a service, and to let it go; both may be called again. */
 FIXTURE_VARIANT(excuse)
 {
 	__u32 why;
 	const char *cgroup_type;
-	void (*hold)(struct __test_metadata *_metadata, excuse_data *self);
-	void (*let_go)(struct __test_metadata *_metadata, excuse_data *self);
+	void (*hold)(struct __test_metadata *_metadata,
+		     FIXTURE_DATA(excuse) *self);
+	void (*let_go)(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(excuse) *self);
 };
 
-static void hold_by_trace(struct __test_metadata *_metadata, excuse_data *self)
+static void hold_by_trace(struct __test_metadata *_metadata,
+			  FIXTURE_DATA(excuse) *self)
 {
 	int status;
 
@@ -42,23 +43,27 @@ static void hold_by_trace(struct __test_metadata *_metadata, excuse_data *self)
 	ASSERT_TRUE(WIFSTOPPED(status));
 }
 
-static void end_trace(struct __test_metadata *_metadata, excuse_data *self)
+static void end_trace(struct __test_metadata *_metadata,
+		      FIXTURE_DATA(excuse) *self)
 {
 	ptrace(PTRACE_DETACH, self->s.pid, NULL, NULL);
 }
 
-static void hold_by_signal(struct __test_metadata *_metadata, excuse_data *self)
+static void hold_by_signal(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(excuse) *self)
 {
 	ASSERT_EQ(0, kill(self->s.pid, SIGSTOP));
 	ASSERT_TRUE(wait_task_state(self->s.pid, self->s.pid, 'T'));
 }
 
-static void continue_it(struct __test_metadata *_metadata, excuse_data *self)
+static void continue_it(struct __test_metadata *_metadata,
+			FIXTURE_DATA(excuse) *self)
 {
 	EXPECT_EQ(0, kill(self->s.pid, SIGCONT));
 }
 
-static void write_cgroup(struct __test_metadata *_metadata, excuse_data *self,
+static void write_cgroup(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(excuse) *self,
 			 const char *file, const char *text)
 {
 	char path[160];
@@ -73,7 +78,8 @@ static void write_cgroup(struct __test_metadata *_metadata, excuse_data *self,
 }
 
 /* Until a file of the cgroup says it. */
-static void wait_cgroup(struct __test_metadata *_metadata, excuse_data *self,
+static void wait_cgroup(struct __test_metadata *_metadata,
+			FIXTURE_DATA(excuse) *self,
 			const char *file, const char *text)
 {
 	char path[160], buf[256];
@@ -95,25 +101,29 @@ static void wait_cgroup(struct __test_metadata *_metadata, excuse_data *self,
 	ASSERT_STREQ(text, buf);
 }
 
-static void freeze(struct __test_metadata *_metadata, excuse_data *self)
+static void freeze_v2(struct __test_metadata *_metadata,
+		      FIXTURE_DATA(excuse) *self)
 {
 	write_cgroup(_metadata, self, "cgroup.freeze", "1");
 	wait_cgroup(_metadata, self, "cgroup.events", "frozen 1");
 }
 
-static void thaw(struct __test_metadata *_metadata, excuse_data *self)
+static void thaw_v2(struct __test_metadata *_metadata,
+		    FIXTURE_DATA(excuse) *self)
 {
 	write_cgroup(_metadata, self, "cgroup.freeze", "0");
 	wait_cgroup(_metadata, self, "cgroup.events", "frozen 0");
 }
 
-static void freeze_v1(struct __test_metadata *_metadata, excuse_data *self)
+static void freeze_v1(struct __test_metadata *_metadata,
+		      FIXTURE_DATA(excuse) *self)
 {
 	write_cgroup(_metadata, self, "freezer.state", "FROZEN");
 	wait_cgroup(_metadata, self, "freezer.state", "FROZEN");
 }
 
-static void thaw_v1(struct __test_metadata *_metadata, excuse_data *self)
+static void thaw_v1(struct __test_metadata *_metadata,
+		    FIXTURE_DATA(excuse) *self)
 {
 	write_cgroup(_metadata, self, "freezer.state", "THAWED");
 	wait_cgroup(_metadata, self, "freezer.state", "THAWED");
@@ -134,8 +144,8 @@ FIXTURE_VARIANT_ADD(excuse, stopped) {
 FIXTURE_VARIANT_ADD(excuse, frozen) {
 	.why = SEF_WHY_FROZEN,
 	.cgroup_type = "cgroup2",
-	.hold = freeze,
-	.let_go = thaw,
+	.hold = freeze_v2,
+	.let_go = thaw_v2,
 };
 
 FIXTURE_VARIANT_ADD(excuse, frozen_v1) {
@@ -149,13 +159,14 @@ FIXTURE_VARIANT_ADD(excuse, frozen_v1) {
  * A cgroup for the service, below a mount of the test's own. False where this
  * kernel has no freezer for it.
  */
-static bool new_cgroup(struct __test_metadata *_metadata, excuse_data *self,
+static bool new_cgroup(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(excuse) *self,
 		       const char *type)
 {
 	bool v1 = !strcmp(type, "cgroup");
 	char pid[16];
 
-	strcpy(self->mounted, "/tmp/sef_excuse.XXXXXX");
+	snprintf(self->mounted, sizeof(self->mounted), "/tmp/sef_excuse.XXXXXX");
 	ASSERT_TRUE(mkdtemp(self->mounted));
 	if (mount(type, self->mounted, type, 0, v1 ? "freezer" : NULL)) {
 		EXPECT_EQ(0, rmdir(self->mounted));
@@ -170,7 +181,8 @@ static bool new_cgroup(struct __test_metadata *_metadata, excuse_data *self,
 }
 
 /* What was in it takes a moment to leave. */
-static void remove_cgroup(struct __test_metadata *_metadata, excuse_data *self)
+static void remove_cgroup(struct __test_metadata *_metadata,
+			  FIXTURE_DATA(excuse) *self)
 {
 	int tries = PATIENCE;
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Reading and polling, requests and events: whole, in order, none lost. */
+#include <sys/epoll.h>
+
 #include "sef_test.h"
 
 FIXTURE(read)
@@ -371,6 +373,29 @@ TEST_F(read, interrupted) {
 		ASSERT_EQ(0, pthread_join(thread, NULL));
 		EXPECT_EQ(-1, r.got);
 		EXPECT_EQ(EINTR, r.err);
+	}
+}
+
+/* Put back, it is news again to whoever waits for the file. */
+TEST_F(read, put_back_wakes) {
+	struct epoll_event add = { .events = EPOLLIN | EPOLLET }, ready;
+	int i, ep[2], fds[] = { self->s.fd, self->sup };
+	struct sef_event ev;
+
+	for (i = 0; i < 2; i++) {
+		ep[i] = epoll_create1(EPOLL_CLOEXEC);
+		ASSERT_LE(0, ep[i]);
+		ASSERT_EQ(0, epoll_ctl(ep[i], EPOLL_CTL_ADD, fds[i], &add));
+		EXPECT_EQ(0, epoll_wait(ep[i], &ready, 1, 0));
+		ping(_metadata, self->sup, self->s.id);
+		if (fds[i] == self->sup)
+			EXPECT_EQ(0, pong(self->s.fd, 0));
+		ASSERT_EQ(1, epoll_wait(ep[i], &ready, 1, PATIENCE));
+		ASSERT_EQ(0, epoll_wait(ep[i], &ready, 1, 0));
+		expect_read_error(_metadata, EFAULT, fds[i], self->hole, sizeof(ev));
+		EXPECT_EQ(1, epoll_wait(ep[i], &ready, 1, PATIENCE));
+		EXPECT_EQ(EPOLLIN, ready.events);
+		EXPECT_EQ(0, close(ep[i]));
 	}
 }
 

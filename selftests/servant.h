@@ -96,7 +96,7 @@ static inline __s64 serve(int order, __s64 arg)
 	case DO_EXIT:
 		_exit(arg);
 	}
-	return -ENOSYS;
+	return -EOPNOTSUPP;
 }
 
 /* For an order that does not return to where it was read. */

@@ -25,10 +25,14 @@ static unsigned int pick(unsigned int n)
 	return (seed >> 16) % n;
 }
 
-/* Register, answer for a while, end: by close, by exit, held by a child. */
+/*
+ * Register, answer for a while, end: by close, by exit, held by a child, killed.
+ * Some are stopped for a moment.
+ */
 static void be_services(struct __test_metadata *_metadata, __u64 end)
 {
 	struct sef_request req;
+	__u64 granted;
 	unsigned int i;
 	pid_t pid;
 	int fd, efd;
@@ -37,15 +41,23 @@ static void be_services(struct __test_metadata *_metadata, __u64 end)
 		pid = fork();
 		ASSERT_LE(0, pid);
 		if (pid) {
+			if (!pick(4)) {
+				kill(pid, SIGSTOP);
+				poll(NULL, 0, pick(5));
+				kill(pid, SIGCONT);
+			}
 			waitpid(pid, NULL, 0);
-			pick(2);
 			continue;
 		}
+		seed += getpid();
 		efd = new_eventfd(_metadata);
 		for (i = pick(20); i; i--) {
 			fd = new_file(_metadata);
-			register_as(_metadata, fd, NAME, pick(2) ? efd : -1);
+			register_with(_metadata, fd, NAME, pick(2) ? efd : -1,
+				      pick(3) ? 0 : SEF_REGISTER_THREAD);
 			EXPECT_EQ(0, pong(fd, 0));
+			if (pick(2))
+				EXPECT_EQ(0, extend(fd, SHORT, &granted));
 			if (pick(2) && read(fd, &req, sizeof(req)) > 0)
 				pong(fd, req.seq);
 			if (!pick(4))
@@ -74,7 +86,26 @@ static void check_events(struct __test_metadata *_metadata, int fd)
 	}
 	EXPECT_EQ(0, got % sizeof(ev[0]));
 	for (i = 0; i < got / sizeof(ev[0]); i++)
-		check_event(_metadata, &ev[i]);
+		if (ev[i].flags != SEF_EVENT_NEWCOMER)
+			check_event(_metadata, &ev[i]);
+}
+
+/* Anything goes, but steps only against services of this test. */
+static int watch_somehow(int fd, const struct sef_status_args *st)
+{
+	struct sef_watch_args args;
+
+	fill_watch(&args, st->id, SEF_TIME_MIN_NS * (1 + pick(5)),
+		   SEF_TIME_MIN_NS, pick(3));
+	args.grace_ns = SEF_TIME_MIN_NS * pick(3);
+	args.extend_ns = SEF_TIME_MIN_NS * pick(3);
+	args.flags = pick(3) ? 0 : SEF_WATCH_STRICT;
+	args.excuse = pick(2) ? SEF_EXCUSE_DEFAULT : 0;
+	if (!memcmp(st->name, NAME, sizeof(NAME))) {
+		args.signal = pick(4) ? 0 : SIGTERM;
+		args.kill_ns = SEF_TIME_MIN_NS * pick(3);
+	}
+	return set_watch(fd, &args);
 }
 
 /* Walk over all, watch most, ask some, and close the file now and then. */
@@ -88,6 +119,8 @@ static void be_supervisor(struct __test_metadata *_metadata, __u64 end)
 		if (try_status(fd, id, SEF_STATUS_NEXT, &st)) {
 			id = 0;
 			check_events(_metadata, fd);
+			if (!pick(5))
+				EXPECT_EQ(0, newcomers(fd, pick(2)));
 			if (!pick(10)) {
 				EXPECT_EQ(0, close(fd));
 				fd = new_file(_metadata);
@@ -97,8 +130,7 @@ static void be_supervisor(struct __test_metadata *_metadata, __u64 end)
 		}
 		EXPECT_LT(id, st.id);
 		id = st.id;
-		err = watch(fd, id, SEF_TIME_MIN_NS * (1 + pick(5)),
-			    SEF_TIME_MIN_NS, pick(3));
+		err = watch_somehow(fd, &st);
 		EXPECT_TRUE(!err || err == ESRCH || err == ENOSPC);
 		if (last && pick(2)) {
 			err = ping_error(fd, last);	/* -1: it was sent */
