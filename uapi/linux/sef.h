@@ -437,7 +437,7 @@ struct sef_request {
  * @rtt_ns: with SEF_EVENT_PONG: from that ping to its pong; otherwise 0.
  * @flags: a mask of SEF_EVENT_*: what happened since the last read.
  * @state: an enum sef_state: the state now.
- * @passed: a mask of (1 << state): every state entered since the last read.
+ * @passed: a mask of (1 << state): the state after each of the changes.
  * @changes: how many changes this record stands for, 1 or more.
  * @misses: misses in a row at the last change.
  * @why: an enum sef_why: of the last ping missed that the record tells of.
@@ -542,9 +542,8 @@ struct sef_event {
  * EPERM: @last without CAP_SYS_BOOT; a step against the init of the caller's own
  * pid namespace; to change a watch: a service that the caller may not signal.
  * ESRCH: no process @pid; no such service, or none that the caller may see; to
- * change a watch: the
- * process has ended. ENOSPC: the user's limit of watches or of pings is reached,
- * or 1024 watches of one service. ENOMEM.
+ * change a watch: the process has ended. ENOSPC: the user's limit of watches or
+ * of pings is reached, or 1024 watches of one service. ENOMEM.
  */
 #define SEF_IOC_WATCH		_IOWR(SEF_IOC_MAGIC, 0x10, struct sef_watch_args)
 

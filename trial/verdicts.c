@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Is a healthy service ever blamed?
+ *
+ * A thousand services that answer every ping live through what befalls machines,
+ * one phase a misfortune. The supervisor tolerates no miss and has the kernel kill
+ * on the first: any verdict unresponsive, and any death, is false.
+ *
+ * Lines that begin with "host:" ask whoever runs the VM to let it stand still.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/rtc.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+
+#include "trial.h"
+
+#define SERVICES	1000
+#define TRACED		20
+#define PERIOD		(100 * MSEC)
+#define TIMEOUT		(300 * MSEC)
+#define KILL		(10 * MSEC)
+#define SETTLE		(20 * SEC)
+#define HOST_PATIENCE	(60 * SEC)
+#define STOOD_STILL	(3 * SEC)	/* of the 5 s asked for */
+#define CGROUP		"/sys/fs/cgroup/trial"
+#define CPU_STALLED	(200 * MSEC)
+#define CPU_STALLS	8		/* of the 10 asked for */
+#define OOMS		3
+#define OOM_PATIENCE	(120 * SEC)
+#define CHUNK		(4UL << 20)
+#define NR_WHY		(SEF_WHY_STALLED + 1)
+
+static const char *const causes[NR_WHY] = {
+	"unknown", "null reply policy", "stopped", "traced", "frozen",
+	"starved", "machine stalled",
+};
+
+static struct service {
+	pid_t pid;
+	__u64 id;
+	bool dead;
+	enum sef_state state;
+	__u64 pings, credit_ns;	/* at the end of the last phase */
+} services[SERVICES];
+
+struct counts {
+	unsigned int unresponsive, deaths, late[NR_WHY];
+	__u64 pings, credit_ns;
+};
+
+static struct counts count, total;
+static const char *phase_name;
+static int sef;
+static int ready;		/* an eventfd: services that have registered */
+static __s64 longest_gap;	/* between two turns of our own loop */
+static __s64 last_turn;
+
+/* An ordinary event loop with one more descriptor in it. */
+static void healthy_service(__u64 *id)
+{
+	struct sef_register_args reg = { .name = "healthy" };
+	struct epoll_event event = { .events = EPOLLIN };
+	struct sef_pong_args alive = { .seq = 0 };
+	int file = open_sef(), epoll = epoll_create1(EPOLL_CLOEXEC);
+	eventfd_t pings;
+
+	reg.eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (ioctl(file, SEF_IOC_REGISTER, &reg))
+		err(1, "cannot register");
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, reg.eventfd, &event))
+		err(1, "cannot epoll");
+	*id = reg.id;
+	eventfd_write(ready, 1);
+	for (;;) {
+		/* A debugger or a freezer interrupts it: EINTR. */
+		if (epoll_wait(epoll, &event, 1, -1) < 0 && errno != EINTR)
+			err(1, "cannot wait");
+		if (!eventfd_read(reg.eventfd, &pings) &&
+		    ioctl(file, SEF_IOC_PONG, &alive))
+			err(1, "cannot pong");
+	}
+}
+
+static void start_services(void)
+{
+	__u64 *ids = mmap(NULL, SERVICES * sizeof(*ids), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	eventfd_t one;
+	int i;
+
+	ready = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
+	if (ids == MAP_FAILED || ready < 0)
+		err(1, "cannot start the services");
+	for (i = 0; i < SERVICES; i++) {
+		services[i].pid = new_child();
+		if (!services[i].pid)
+			healthy_service(&ids[i]);
+	}
+	for (i = 0; i < SERVICES; i++)
+		if (eventfd_read(ready, &one))
+			err(1, "cannot wait for the services");
+	for (i = 0; i < SERVICES; i++)
+		services[i].id = ids[i];
+	munmap(ids, SERVICES * sizeof(*ids));
+}
+
+static void watch_services(void)
+{
+	struct sef_watch_args watch = {
+		.period_ns = PERIOD,
+		.timeout_ns = TIMEOUT,
+		.kill_ns = KILL,
+		.excuse = SEF_EXCUSE_DEFAULT,
+	};
+	int i;
+
+	sef = open_sef();
+	for (i = 0; i < SERVICES; i++) {
+		watch.id = services[i].id;
+		watch.cookie = i;
+		if (ioctl(sef, SEF_IOC_WATCH, &watch))
+			err(1, "cannot watch service %d of %d", i + 1, SERVICES);
+		usleep(PERIOD / SERVICES / 1000);	/* not all in step */
+	}
+}
+
+static void take_event(const struct sef_event *event)
+{
+	struct service *service = &services[event->cookie];
+	enum sef_state was = service->state;
+
+	service->state = event->state;
+	if (event->passed & 1U << SEF_STATE_LATE && event->why < NR_WHY)
+		count.late[event->why]++;
+	/* A step of the escalation is an event too, and no new verdict. */
+	if (event->passed & 1U << SEF_STATE_UNRESPONSIVE &&
+	    (was != SEF_STATE_UNRESPONSIVE ||
+	     event->passed & 1U << SEF_STATE_ALIVE)) {
+		count.unresponsive++;
+		printf("  FALSE: pid %d unresponsive, silent for %.0f ms, why: %s (%s)\n",
+		       service->pid, event->silent_ns / 1e6,
+		       event->why < NR_WHY ? causes[event->why] : "?", phase_name);
+	}
+	if (event->state >= SEF_STATE_DEAD && !service->dead) {
+		service->dead = true;
+		count.deaths++;
+		printf("  FALSE: pid %d dead, wait status 0x%x (%s)\n",
+		       service->pid, event->wait_status, phase_name);
+	}
+}
+
+/* Read what there is, waiting for it for a moment. */
+static void turn(void)
+{
+	struct pollfd pollfd = { .fd = sef, .events = POLLIN };
+	struct sef_event events[64];
+	ssize_t n, i;
+	__s64 now;
+
+	poll(&pollfd, 1, 20);
+	n = read(sef, events, sizeof(events));
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		err(1, "cannot read events");
+	for (i = 0; i < n / (ssize_t)sizeof(events[0]); i++)
+		take_event(&events[i]);
+	now = now_ns();
+	if (last_turn && now - last_turn > longest_gap)
+		longest_gap = now - last_turn;
+	last_turn = now;
+}
+
+static void supervise(__s64 ns)
+{
+	__s64 end = now_ns() + ns;
+
+	while (now_ns() < end)
+		turn();
+}
+
+static bool all_alive(void)
+{
+	int i;
+
+	for (i = 0; i < SERVICES; i++)
+		if (!services[i].dead && services[i].state != SEF_STATE_ALIVE)
+			return false;
+	return true;
+}
+
+/* Every service that lives has to come back to alive by itself. */
+static void settle(void)
+{
+	__s64 end = now_ns() + SETTLE;
+
+	do {
+		supervise(SEC);
+		if (now_ns() > end)
+			errx(1, "services are still late %lld s after '%s'",
+			     SETTLE / SEC, phase_name);
+	} while (!all_alive());
+}
+
+static void take_statuses(void)
+{
+	struct service *service;
+	int i;
+
+	for (i = 0; i < SERVICES; i++) {
+		struct sef_status_args status = { .id = services[i].id };
+
+		service = &services[i];
+		if (ioctl(sef, SEF_IOC_STATUS, &status))
+			err(1, "cannot get the status of a service");
+		count.pings += status.ping_seq - service->pings;
+		count.credit_ns += status.credit_ns - service->credit_ns;
+		service->pings = status.ping_seq;
+		service->credit_ns = status.credit_ns;
+	}
+}
+
+static void report(void)
+{
+	unsigned int why, late = 0;
+
+	for (why = 0; why < NR_WHY; why++)
+		late += count.late[why];
+	printf("%-22s %8llu %13u %7u %7u %10.1f ", phase_name,
+	       (unsigned long long)count.pings, count.unresponsive,
+	       count.deaths, late, count.credit_ns / 1e9);
+	for (why = 0; why < NR_WHY; why++)
+		if (count.late[why])
+			printf(" %s %u", causes[why], count.late[why]);
+	printf("\njson {\"phase\":\"%s\",\"pings\":%llu,\"unresponsive\":%u,"
+	       "\"deaths\":%u,\"late\":{", phase_name,
+	       (unsigned long long)count.pings, count.unresponsive, count.deaths);
+	for (why = 0; why < NR_WHY; why++)
+		printf("%s\"%s\":%u", why ? "," : "", causes[why],
+		       count.late[why]);
+	printf("},\"credit_ms\":%.1f}\n", count.credit_ns / 1e6);
+	fflush(stdout);
+}
+
+static void phase(const char *name, void (*misfortune)(void))
+{
+	phase_name = name;
+	memset(&count, 0, sizeof(count));
+	longest_gap = 0;
+	misfortune();
+	settle();
+	take_statuses();
+	report();
+	total.pings += count.pings;
+	total.unresponsive += count.unresponsive;
+	total.deaths += count.deaths;
+}
+
+static void quiet(void)
+{
+	supervise(6 * SEC);
+}
+
+static void cpu_overload(void)
+{
+	start_hogs();
+	supervise(10 * SEC);
+	stop_hogs();
+}
+
+/* All the memory there is, until the kernel kills us for it. */
+static void memory_hog(void)
+{
+	char *chunk;
+
+	write_to("/proc/self/oom_score_adj", "1000");
+	for (;;) {
+		chunk = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (chunk == MAP_FAILED)
+			err(1, "cannot map memory");
+		memset(chunk, 1, CHUNK);
+	}
+}
+
+static void memory_pressure(void)
+{
+	__s64 end = now_ns() + OOM_PATIENCE;
+	int ooms = 0;
+	pid_t hog = 0;
+	int status;
+
+	write_to("/proc/sys/vm/oom_dump_tasks", "0");
+	while (ooms < OOMS) {
+		if (now_ns() > end)
+			errx(1, "the VM does not run out of memory (give it less: VM_MEM=1024)");
+		if (!hog) {
+			hog = new_child();
+			if (!hog)
+				memory_hog();
+		}
+		turn();
+		if (waitpid(hog, &status, WNOHANG) != hog)
+			continue;
+		if (!WIFSIGNALED(status))
+			errx(1, "the memory hog failed");
+		hog = 0;
+		printf("  out of memory, %d of %d times\n", ++ooms, OOMS);
+		fflush(stdout);
+	}
+}
+
+static bool is_frozen(void)
+{
+	char events[64] = "";
+	int fd = open(CGROUP "/cgroup.events", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, events, sizeof(events) - 1) < 0)
+		err(1, "cannot read " CGROUP "/cgroup.events");
+	close(fd);
+	return strstr(events, "frozen 1");
+}
+
+static void freezer(void)
+{
+	char pid[16];
+	int i;
+
+	if (mkdir(CGROUP, 0755))
+		err(1, "cannot make the cgroup " CGROUP);
+	for (i = 0; i < SERVICES; i += 2) {
+		snprintf(pid, sizeof(pid), "%d", services[i].pid);
+		if (!services[i].dead)
+			write_to(CGROUP "/cgroup.procs", pid);
+	}
+	write_to(CGROUP "/cgroup.freeze", "1");
+	while (!is_frozen())
+		turn();
+	supervise(3 * SEC);
+	write_to(CGROUP "/cgroup.freeze", "0");
+}
+
+static void debugger(void)
+{
+	int i, status;
+	pid_t pid;
+
+	for (i = 0; i < TRACED; i++) {
+		pid = services[i].pid;
+		if (services[i].dead)
+			continue;
+		if (ptrace(PTRACE_SEIZE, pid, 0, 0) ||
+		    ptrace(PTRACE_INTERRUPT, pid, 0, 0) ||
+		    waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status))
+			err(1, "cannot hold pid %d as a debugger does", pid);
+	}
+	supervise(3 * SEC);
+	for (i = 0; i < TRACED; i++)
+		if (!services[i].dead &&
+		    ptrace(PTRACE_DETACH, services[i].pid, 0, 0))
+			err(1, "cannot let go of pid %d", services[i].pid);
+}
+
+static __s64 rtc_ns(void)
+{
+	int fd = open("/dev/rtc0", O_RDONLY | O_CLOEXEC);
+	struct rtc_time rtc;
+	struct tm tm = { 0 };
+
+	if (fd < 0 || ioctl(fd, RTC_RD_TIME, &rtc))
+		err(1, "cannot read the clock of the machine, /dev/rtc0");
+	close(fd);
+	tm.tm_year = rtc.tm_year;
+	tm.tm_mon = rtc.tm_mon;
+	tm.tm_mday = rtc.tm_mday;
+	tm.tm_hour = rtc.tm_hour;
+	tm.tm_min = rtc.tm_min;
+	tm.tm_sec = rtc.tm_sec;
+	return timegm(&tm) * SEC;
+}
+
+static void host(const char *what)
+{
+	printf("host: %s\n", what);
+	fflush(stdout);
+}
+
+/*
+ * Have the host do @what for 5 s. Our clock stands still meanwhile, and only the
+ * machine's own goes on; or it goes on, and we miss a piece of it.
+ */
+static void stand_still(const char *what)
+{
+	__s64 rtc = rtc_ns(), start = now_ns();
+
+	longest_gap = 0;
+	host(what);
+	do {
+		supervise(SEC / 2);
+		if (now_ns() - start > HOST_PATIENCE)
+			errx(1, "the host did not %s (run it with trial/run)",
+			     what);
+	} while (longest_gap < STOOD_STILL &&
+		 rtc_ns() - rtc - (now_ns() - start) < STOOD_STILL);
+	printf("  the VM stood still; its own clock jumped by %.1f s\n",
+	       longest_gap / 1e9);
+}
+
+static void vm_stopped(void)
+{
+	stand_still("stop the VM");
+}
+
+static void vm_stalled(void)
+{
+	stand_still("stall the VM");
+}
+
+/* On CPU 1: count the times when it did not run for long. */
+static void watch_cpu(unsigned int *stalls)
+{
+	__s64 last = now_ns(), now;
+	cpu_set_t cpu;
+
+	CPU_ZERO(&cpu);
+	CPU_SET(1, &cpu);
+	if (sched_setaffinity(0, sizeof(cpu), &cpu))
+		err(1, "cannot run on CPU 1 (give the VM two: VM_SMP=2)");
+	for (;; last = now) {
+		usleep(10000);
+		now = now_ns();
+		if (now - last > CPU_STALLED)
+			++*(volatile unsigned int *)stalls;
+	}
+}
+
+/* The host runs all CPUs but one. */
+static void cpu_stalled(void)
+{
+	unsigned int *stalls = mmap(NULL, sizeof(*stalls), PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	__s64 end = now_ns() + HOST_PATIENCE;
+	pid_t watcher;
+
+	if (stalls == MAP_FAILED)
+		err(1, "cannot map memory");
+	watcher = new_child();
+	if (!watcher)
+		watch_cpu(stalls);
+	host("stall CPU 1");
+	while (*(volatile unsigned int *)stalls < CPU_STALLS) {
+		supervise(SEC / 2);
+		if (now_ns() > end)
+			errx(1, "the host did not stall CPU 1 (run it with trial/run)");
+	}
+	kill_and_reap(watcher);
+	munmap(stalls, sizeof(*stalls));
+}
+
+int main(void)
+{
+	unsigned int wrong;
+
+	printf("false verdicts: %d healthy services, period %lld ms, timeout %lld ms\n",
+	       SERVICES, PERIOD / MSEC, TIMEOUT / MSEC);
+	start_services();
+	watch_services();
+	printf("%-22s %8s %13s %7s %7s %10s  causes\n", "phase", "pings",
+	       "unresponsive", "deaths", "late", "credit s");
+	phase("quiet", quiet);
+	phase("CPU overload", cpu_overload);
+	phase("out of memory", memory_pressure);
+	phase("half frozen", freezer);
+	phase("20 in a debugger", debugger);
+	phase("VM stopped", vm_stopped);
+	phase("VM stalled", vm_stalled);
+	phase("one CPU stalled", cpu_stalled);
+
+	/* A death is the consequence of a verdict, or false by itself. */
+	wrong = total.deaths > total.unresponsive ? total.deaths :
+						    total.unresponsive;
+	printf("false verdicts: %u of %llu\n", wrong,
+	       (unsigned long long)total.pings);
+	return wrong ? 1 : 0;
+}
