@@ -373,7 +373,7 @@ static bool sef_event_take(struct sef_supervisor *sup, struct sef_event *event,
 {
 	struct sef_watch *watch;
 
-	spin_lock_bh(&sup->lock);
+	spin_lock_irq(&sup->lock);
 	watch = list_first_entry_or_null(&sup->queue, struct sef_watch, queued);
 	if (watch) {
 		list_del_init(&watch->queued);
@@ -387,7 +387,7 @@ static bool sef_event_take(struct sef_supervisor *sup, struct sef_event *event,
 		*time = sup->newcomers_time;
 		memset(&sup->newcomers, 0, sizeof(sup->newcomers));
 	}
-	spin_unlock_bh(&sup->lock);
+	spin_unlock_irq(&sup->lock);
 
 	if (!event->changes)
 		return false;
@@ -450,12 +450,12 @@ static void sef_event_untake(struct sef_file *file,
 	mutex_lock(&file->lock);
 	if (!(event->flags & SEF_EVENT_NEWCOMER))
 		watch = sef_watch_find(sup, event->id);
-	spin_lock_bh(&sup->lock);
+	spin_lock_irq(&sup->lock);
 	if (watch)
 		sef_watch_untake(watch, event, time);
 	else if (event->flags & SEF_EVENT_NEWCOMER)
 		sef_newcomers_untake(sup, event, time);
-	spin_unlock_bh(&sup->lock);
+	spin_unlock_irq(&sup->lock);
 	/* Who found nothing meanwhile is asleep. */
 	wake_up_interruptible_poll(&file->wait, EPOLLIN | EPOLLRDNORM);
 	mutex_unlock(&file->lock);
@@ -465,9 +465,9 @@ static bool sef_has_event(struct sef_supervisor *sup)
 {
 	bool has;
 
-	spin_lock_bh(&sup->lock);
+	spin_lock_irq(&sup->lock);
 	has = !list_empty(&sup->queue) || sup->newcomers.changes;
-	spin_unlock_bh(&sup->lock);
+	spin_unlock_irq(&sup->lock);
 	return has;
 }
 

@@ -2,7 +2,7 @@
 /*
  * The escalation: signal, SIGKILL, last step; and in whose name.
  *
- * It runs in the softirq of the watch's own timer, so it waits for nobody: not
+ * It runs in the interrupt of the watch's own timer, so it waits for nobody: not
  * for the supervisor's process, nor for a worker. There, current is whoever was
  * interrupted, so what kill(2) would ask of the supervisor is asked of the
  * credentials that he had when he asked for the escalation. A security
@@ -93,23 +93,28 @@ static u32 sef_escalate_signal(struct sef_watch *watch, int sig, u32 sent)
 }
 
 static void sef_escalate_arm(struct sef_watch *watch, enum sef_step step,
-			     u64 delay_ns, ktime_t now)
+			     u64 delay_ns, ktime_t since)
 {
 	watch->step = step;
-	watch->step_time = delay_ns ? ktime_add_ns(now, delay_ns) : KTIME_MAX;
+	watch->step_time = delay_ns ? ktime_add_ns(since, delay_ns) : KTIME_MAX;
 }
 
 /* What comes after the signal. */
-static void sef_escalate_next(struct sef_watch *watch, ktime_t now)
+static void sef_escalate_next(struct sef_watch *watch, ktime_t since)
 {
 	if (watch->set.kill_ns)
-		sef_escalate_arm(watch, SEF_STEP_KILL, watch->set.kill_ns, now);
+		sef_escalate_arm(watch, SEF_STEP_KILL, watch->set.kill_ns,
+				 since);
 	else
-		sef_escalate_arm(watch, SEF_STEP_LAST, watch->set.last_ns, now);
+		sef_escalate_arm(watch, SEF_STEP_LAST, watch->set.last_ns,
+				 since);
 }
 
-/* The verdict is: unresponsive. */
-void sef_escalate_begin(struct sef_watch *watch, ktime_t now)
+/*
+ * The verdict is: unresponsive. Each step is timed from when the one before was
+ * due, so that the lateness of several timers does not add up.
+ */
+void sef_escalate_begin(struct sef_watch *watch, ktime_t due, ktime_t now)
 {
 	const struct sef_watch_args *set = &watch->set;
 	u32 flags;
@@ -122,7 +127,7 @@ void sef_escalate_begin(struct sef_watch *watch, ktime_t now)
 		trace_sef_step(watch, set->signal, flags == SEF_EVENT_DENIED);
 		sef_watch_notify(watch, flags, 0, 0, now);
 	}
-	sef_escalate_next(watch, now);
+	sef_escalate_next(watch, due);
 }
 
 /* Other settings: steps that were taken stay taken, the next is timed anew. */
@@ -178,6 +183,6 @@ void sef_escalate_step(struct sef_watch *watch, ktime_t now)
 	flags = sef_escalate_signal(watch, SIGKILL, SEF_EVENT_KILL);
 	watch->killed = true;
 	trace_sef_step(watch, SIGKILL, flags == SEF_EVENT_DENIED);
-	sef_escalate_arm(watch, SEF_STEP_LAST, set->last_ns, now);
+	sef_escalate_arm(watch, SEF_STEP_LAST, set->last_ns, watch->step_time);
 	sef_watch_notify(watch, flags, 0, 0, now);
 }

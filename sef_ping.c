@@ -93,7 +93,7 @@ static void sef_watch_arm(struct sef_watch *watch, ktime_t now)
 		next = min3(watch->look_time, watch->deadline,
 			    (ktime_t)ktime_add_ns(now, watch->set.period_ns));
 	next = min(next, watch->step_time);
-	hrtimer_start(&watch->timer, next, HRTIMER_MODE_ABS_SOFT);
+	hrtimer_start(&watch->timer, next, HRTIMER_MODE_ABS);
 }
 
 /* The deadline of a ping, and the first look half a timeout before it. */
@@ -178,7 +178,7 @@ static void sef_watch_miss(struct sef_watch *watch, ktime_t now)
 		sef_watch_enter(watch, SEF_STATE_LATE, seq, now);
 	} else if (watch->state != SEF_STATE_UNRESPONSIVE) {
 		sef_watch_enter(watch, SEF_STATE_UNRESPONSIVE, seq, now);
-		sef_escalate_begin(watch, now);
+		sef_escalate_begin(watch, watch->deadline, now);
 	}
 }
 
@@ -244,9 +244,9 @@ static enum hrtimer_restart sef_watch_expire(struct hrtimer *timer)
 	ktime_t now;
 
 	/*
-	 * Softirq, and both are alive: sef_watch_remove() waits for this to
-	 * return before it lets go of either. Only what is still on the list
-	 * may be armed again, or the removal would wait in vain.
+	 * Both are alive: sef_watch_remove() waits for this to return before it
+	 * lets go of either. Only what is still on the list may be armed again,
+	 * or the removal would wait in vain.
 	 */
 	spin_lock(&svc->lock);
 	/* Before 6.9 nothing is woken when a thread ends alone. */
@@ -297,7 +297,7 @@ void sef_watch_init(struct sef_watch *watch, struct sef_supervisor *sup)
 	INIT_LIST_HEAD(&watch->by_service);
 	INIT_LIST_HEAD(&watch->queued);
 	sef_hrtimer_setup(&watch->timer, sef_watch_expire, CLOCK_MONOTONIC,
-			  HRTIMER_MODE_ABS_SOFT);
+			  HRTIMER_MODE_ABS);
 	watch->step_time = KTIME_MAX;
 	watch->look_time = KTIME_MAX;
 }
@@ -341,7 +341,7 @@ static void sef_watch_judge(struct sef_watch *watch, ktime_t now)
 		sef_watch_enter(watch, SEF_STATE_LATE, 0, now);
 	} else if (!late && watch->state == SEF_STATE_LATE) {
 		sef_watch_enter(watch, SEF_STATE_UNRESPONSIVE, 0, now);
-		sef_escalate_begin(watch, now);
+		sef_escalate_begin(watch, now, now);
 	}
 }
 
@@ -398,7 +398,7 @@ int sef_watch_ask(struct sef_watch *watch, u64 *seq)
 	struct sef_service *svc = watch->service;
 	int err = -ESRCH;
 
-	spin_lock_bh(&svc->lock);
+	spin_lock_irq(&svc->lock);
 	if (!svc->end) {
 		watch->asked_time = ktime_get();
 		sef_watch_ping(watch, watch->asked_time);
@@ -407,7 +407,7 @@ int sef_watch_ask(struct sef_watch *watch, u64 *seq)
 		*seq = svc->ping_seq;
 		err = 0;
 	}
-	spin_unlock_bh(&svc->lock);
+	spin_unlock_irq(&svc->lock);
 	return err;
 }
 
@@ -470,10 +470,10 @@ enum sef_reply sef_service_reply(struct sef_service *svc)
 
 void sef_service_set_reply(struct sef_service *svc, enum sef_reply reply)
 {
-	spin_lock_bh(&svc->lock);
+	spin_lock_irq(&svc->lock);
 	reply = array_index_nospec(reply, ARRAY_SIZE(sef_reply_policies));
 	sef_setcb_ping_reply(svc, sef_reply_policies[reply]);
-	spin_unlock_bh(&svc->lock);
+	spin_unlock_irq(&svc->lock);
 }
 
 /*
@@ -498,7 +498,7 @@ int sef_service_pong(struct sef_service *svc, u64 named)
 	struct pid *was = NULL;
 	int err = 0;
 
-	spin_lock_bh(&svc->lock);
+	spin_lock_irq(&svc->lock);
 	if (named > svc->ping_seq) {
 		err = -EINVAL;
 	} else if (named && named <= sef_service_answered(svc)) {
@@ -510,7 +510,7 @@ int sef_service_pong(struct sef_service *svc, u64 named)
 		}
 		svc->cb.ping_reply(svc, named, ktime_get());
 	}
-	spin_unlock_bh(&svc->lock);
+	spin_unlock_irq(&svc->lock);
 	put_pid(was);
 	return err;
 }
@@ -541,11 +541,11 @@ u64 sef_service_extend(struct sef_service *svc, u64 extend_ns)
 	u64 granted = extend_ns;
 	ktime_t now;
 
-	spin_lock_bh(&svc->lock);
+	spin_lock_irq(&svc->lock);
 	now = ktime_get();
 	list_for_each_entry(watch, &svc->watches, by_service)
 		granted = min(granted, sef_watch_extend(watch, extend_ns, now));
-	spin_unlock_bh(&svc->lock);
+	spin_unlock_irq(&svc->lock);
 	return granted;
 }
 
@@ -555,14 +555,14 @@ void sef_service_resume(struct sef_service *svc)
 	struct sef_watch *watch;
 	ktime_t now, deadline, next;
 
-	spin_lock_bh(&svc->lock);
+	spin_lock_irq(&svc->lock);
 	now = ktime_get();
 	list_for_each_entry(watch, &svc->watches, by_service) {
 		deadline = ktime_add_ns(now, watch->set.timeout_ns);
 		next = watch->seq ? watch->deadline : watch->step_time;
 		sef_watch_credit(watch, sef_ns_since(next, deadline));
 	}
-	spin_unlock_bh(&svc->lock);
+	spin_unlock_irq(&svc->lock);
 }
 
 static bool sef_service_is_asked(struct sef_service *svc)
@@ -576,9 +576,9 @@ bool sef_service_has_request(struct sef_service *svc)
 {
 	bool asked;
 
-	spin_lock_bh(&svc->lock);
+	spin_lock_irq(&svc->lock);
 	asked = sef_service_is_asked(svc);
-	spin_unlock_bh(&svc->lock);
+	spin_unlock_irq(&svc->lock);
 	return asked;
 }
 
@@ -600,7 +600,7 @@ bool sef_service_take_request(struct sef_service *svc, struct sef_request *req)
 {
 	bool asked;
 
-	spin_lock_bh(&svc->lock);
+	spin_lock_irq(&svc->lock);
 	asked = sef_service_is_asked(svc);
 	if (asked) {
 		svc->read_seq = svc->ping_seq;
@@ -610,18 +610,18 @@ bool sef_service_take_request(struct sef_service *svc, struct sef_request *req)
 			.left_ns = sef_service_time_left(svc, ktime_get()),
 		};
 	}
-	spin_unlock_bh(&svc->lock);
+	spin_unlock_irq(&svc->lock);
 	return asked;
 }
 
 /* It could not be delivered: pending again, unless a newer one was read. */
 void sef_service_untake_request(struct sef_service *svc, u64 seq)
 {
-	spin_lock_bh(&svc->lock);
+	spin_lock_irq(&svc->lock);
 	if (svc->read_seq == seq)
 		svc->read_seq = seq - 1;
 	wake_up_interruptible_poll(svc->wait, EPOLLIN | EPOLLRDNORM);
-	spin_unlock_bh(&svc->lock);
+	spin_unlock_irq(&svc->lock);
 }
 
 /* The service is dead or gone: the last verdict of every watch. */

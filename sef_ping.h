@@ -35,11 +35,14 @@
  *			watches. Never taken by PONG.
  * sef_registry_lock	mutex: the services by id, the users and their counts,
  *			who is told of newcomers.
- * sef_service.lock	spinlock, _bh because deadlines expire in softirq: the
- *			service's pings and pongs, its watches and all that
- *			they decide.
- * sef_supervisor.lock	spinlock, _bh: the queue of events and the records in
+ * sef_service.lock	spinlock, _irq: the service's pings and pongs, its
+ *			watches and all that they decide.
+ * sef_supervisor.lock	spinlock, _irq: the queue of events and the records in
  *			it.
+ *
+ * Deadlines expire in the interrupt of their timer, since a softirq may have to
+ * wait for a ksoftirqd that gets no CPU. On PREEMPT_RT the same timers expire in
+ * softirq, where these locks may sleep.
  *
  * No user copy, allocation or fput happens under the spinlocks, and none but the
  * security modules' own under the registry's. eventfds are
@@ -271,7 +274,7 @@ void sef_authority_drop(struct sef_authority *authority);
 bool sef_authority_may_signal(const struct sef_authority *authority,
 			      struct pid *pid);
 bool sef_escalates(const struct sef_watch_args *args);
-void sef_escalate_begin(struct sef_watch *watch, ktime_t now);
+void sef_escalate_begin(struct sef_watch *watch, ktime_t due, ktime_t now);
 void sef_escalate_change(struct sef_watch *watch, ktime_t now);
 void sef_escalate_end(struct sef_watch *watch);
 void sef_escalate_step(struct sef_watch *watch, ktime_t now);

@@ -35,7 +35,7 @@ module_param(max_pings, uint, 0644);
 MODULE_PARM_DESC(max_pings, "Pings a second that the watches of one user may ask for");
 
 /*
- * Of one service: each pong tells every watch, with softirqs off.
+ * Of one service: each pong tells every watch, with interrupts off.
  */
 #define SEF_MAX_SERVICE_WATCHES	1024
 
@@ -303,9 +303,9 @@ static void sef_exit_work(struct work_struct *work)
 	struct sef_service *svc = container_of(work, struct sef_service,
 					       exit_work);
 
-	spin_lock_bh(&svc->lock);
+	spin_lock_irq(&svc->lock);
 	sef_service_end(svc, SEF_STATE_DEAD);
-	spin_unlock_bh(&svc->lock);
+	spin_unlock_irq(&svc->lock);
 }
 
 /* Is it on its way out, so that the exit hook is still to be called? */
@@ -391,14 +391,14 @@ static void sef_newcomers_notify(struct sef_service *svc)
 		if (!pid_nr_ns(svc->process, sup->pid_ns) ||
 		    !sef_authority_may_signal(&sup->authority, svc->process))
 			continue;
-		spin_lock_bh(&sup->lock);
+		spin_lock_irq(&sup->lock);
 		if (!sup->newcomers.changes)
 			sup->newcomers.id = svc->id;
 		if (sup->newcomers.changes < U32_MAX)
 			sup->newcomers.changes++;
 		sup->newcomers.flags = SEF_EVENT_NEWCOMER;
 		sup->newcomers_time = ktime_get();
-		spin_unlock_bh(&sup->lock);
+		spin_unlock_irq(&sup->lock);
 		wake_up_interruptible_poll(sup->wait, EPOLLIN | EPOLLRDNORM);
 	}
 }
@@ -446,11 +446,11 @@ void sef_service_close(struct sef_service *svc)
 {
 	bool exiting = sef_service_is_exiting(svc);
 
-	spin_lock_bh(&svc->lock);
+	spin_lock_irq(&svc->lock);
 	WRITE_ONCE(svc->closed, true);	/* sef_service_of() has no lock */
 	if (!exiting)
 		sef_service_end(svc, SEF_STATE_GONE);
-	spin_unlock_bh(&svc->lock);
+	spin_unlock_irq(&svc->lock);
 
 	/* What supervisors still keep of it is theirs. */
 	mutex_lock(&sef_registry_lock);
@@ -545,7 +545,7 @@ static int sef_watch_add(struct sef_watch *watch,
 	if (!sef_watch_charge(account, args))
 		return -ENOSPC;
 
-	spin_lock_bh(&svc->lock);
+	spin_lock_irq(&svc->lock);
 	if (svc->nr_watches >= SEF_MAX_SERVICE_WATCHES) {
 		err = -ENOSPC;
 	} else if (!svc->closed) {
@@ -553,7 +553,7 @@ static int sef_watch_add(struct sef_watch *watch,
 		sef_watch_begin(watch, svc, args);
 		err = 0;
 	}
-	spin_unlock_bh(&svc->lock);
+	spin_unlock_irq(&svc->lock);
 	if (err)
 		sef_watch_uncharge(account, args);
 	else
@@ -579,7 +579,7 @@ static int sef_watch_reset(struct sef_watch *watch, struct sef_watch *spare,
 	if (sef_is_own_init(svc) && sef_escalates(args))
 		return -EPERM;
 
-	spin_lock_bh(&svc->lock);
+	spin_lock_irq(&svc->lock);
 	if (svc->end == SEF_STATE_DEAD) {
 		err = -ESRCH;	/* a zombie can be signalled */
 	} else if (rate > was &&
@@ -591,7 +591,7 @@ static int sef_watch_reset(struct sef_watch *watch, struct sef_watch *spare,
 		swap(watch->authority, spare->authority);
 		sef_watch_change(watch, args);
 	}
-	spin_unlock_bh(&svc->lock);
+	spin_unlock_irq(&svc->lock);
 	return err;
 }
 
@@ -636,17 +636,17 @@ void sef_watch_remove(struct sef_watch *watch,
 	struct sef_supervisor *sup = watch->supervisor;
 	struct sef_service *svc = watch->service;
 
-	spin_lock_bh(&svc->lock);
+	spin_lock_irq(&svc->lock);
 	list_del_init(&watch->by_service);
 	svc->nr_watches--;
-	spin_unlock_bh(&svc->lock);
+	spin_unlock_irq(&svc->lock);
 
 	/* Off the list, so nothing starts it again. */
 	hrtimer_cancel(&watch->timer);
 
-	spin_lock_bh(&sup->lock);
+	spin_lock_irq(&sup->lock);
 	list_del_init(&watch->queued);
-	spin_unlock_bh(&sup->lock);
+	spin_unlock_irq(&sup->lock);
 
 	rb_erase(&watch->by_id, &sup->watches);
 	mutex_lock(&sef_registry_lock);
@@ -682,9 +682,9 @@ void sef_newcomers(struct sef_supervisor *sup, bool on)
 	if (was_ns)
 		put_pid_ns(was_ns);
 	if (!on) {
-		spin_lock_bh(&sup->lock);
+		spin_lock_irq(&sup->lock);
 		memset(&sup->newcomers, 0, sizeof(sup->newcomers));
-		spin_unlock_bh(&sup->lock);
+		spin_unlock_irq(&sup->lock);
 	}
 }
 
@@ -792,13 +792,13 @@ static bool sef_status_tell(struct sef_service *svc, struct sef_supervisor *sup,
 
 	if (!watch && !sef_service_may_signal(svc))
 		return false;
-	spin_lock_bh(&svc->lock);
+	spin_lock_irq(&svc->lock);
 	visible = watch || !svc->closed;
 	if (visible)
 		sef_status_of_service(svc, args);
 	if (watch)
 		sef_status_of_watch(watch, args);
-	spin_unlock_bh(&svc->lock);
+	spin_unlock_irq(&svc->lock);
 	return visible;
 }
 

@@ -76,34 +76,6 @@ static inline void be_hog(int cpu, int *running)
 	_exit(2);
 }
 
-/*
- * Linux 6.1 defers the softirqs of a CPU while its ksoftirqd is runnable, and so
- * the deadlines: where real-time tasks have the CPU to themselves, ksoftirqd
- * has to be above them. On later kernels it makes no difference.
- */
-static inline void set_ksoftirqd(struct __test_metadata *_metadata, int priority)
-{
-	struct sched_param param = { .sched_priority = priority };
-	char path[32], name[32];
-	int pid, fd, found = 0;
-	ssize_t len;
-
-	for (pid = 2; pid < 1000; pid++) {
-		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		len = read(fd, name, sizeof(name) - 1);
-		close(fd);
-		if (len <= 0 || strncmp(name, "ksoftirqd/", 10))
-			continue;
-		EXPECT_EQ(0, sched_setscheduler(pid, priority ? SCHED_FIFO :
-						SCHED_OTHER, &param));
-		found++;
-	}
-	EXPECT_LT(0, found);
-}
-
 /* Returns when all of them run. */
 static inline void start_busy(struct __test_metadata *_metadata, struct busy *b,
 			      const int *cpus, int n)
@@ -114,7 +86,6 @@ static inline void start_busy(struct __test_metadata *_metadata, struct busy *b,
 	ASSERT_LT(0, read(fd, b->rt_runtime, sizeof(b->rt_runtime) - 1));
 	EXPECT_EQ(0, close(fd));
 	set_rt_runtime(_metadata, "-1");
-	set_ksoftirqd(_metadata, BUSY_PRIORITY + 1);
 	b->running = mmap(NULL, sizeof(*b->running), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_TRUE(b->running != MAP_FAILED);
@@ -141,10 +112,8 @@ static inline void end_busy(struct __test_metadata *_metadata, struct busy *b)
 			  waitpid(b->hogs[b->n - 1], &status, 0));
 		EXPECT_EQ(SIGKILL, status);
 	}
-	if (b->rt_runtime[0]) {
-		set_ksoftirqd(_metadata, 0);
+	if (b->rt_runtime[0])
 		set_rt_runtime(_metadata, b->rt_runtime);
-	}
 	b->rt_runtime[0] = '\0';
 }
 

@@ -230,11 +230,11 @@ struct sef_extend_args {
  *	earlier than this long after SEF_IOC_WATCH. 0 for none.
  * @extend_ns: in: how long after its first SEF_IOC_EXTEND since its last pong the
  *	service may have at most. 0: the watch grants nothing.
- * @kill_ns: in: SIGKILL is sent this long after the verdict unresponsive. 0 for
- *	never.
- * @last_ns: in: @last is done this long after SIGKILL was sent, or without
- *	@kill_ns after the verdict, to a service that is still neither alive nor
- *	dead. 0 without @last.
+ * @kill_ns: in: SIGKILL is sent this long after the deadline whose miss made the
+ *	service unresponsive. 0 for never.
+ * @last_ns: in: @last is done this long after SIGKILL was due, or without
+ *	@kill_ns after that deadline, to a service that is still neither alive
+ *	nor dead. 0 without @last.
  * @tolerate: in: how many misses in a row are only late. With 0 the first
  *	is unresponsive.
  * @flags: in: a mask of SEF_WATCH_*.
