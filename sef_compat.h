@@ -9,6 +9,7 @@
 
 #include <linux/eventfd.h>
 #include <linux/hrtimer.h>
+#include <linux/stacktrace.h>
 #include <linux/version.h>
 
 /* 6.8 took the count away: it was 1 wherever it was used. */
@@ -31,6 +32,18 @@ static inline void sef_hrtimer_setup(struct hrtimer *timer,
 #else
 	hrtimer_init(timer, clock, mode);
 	timer->function = fn;
+#endif
+}
+
+/* 6.7 exported it to modules. */
+static inline unsigned int sef_stack_save(struct task_struct *task,
+					  unsigned long *at, unsigned int max)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0) && \
+	defined(CONFIG_STACKTRACE) && defined(CONFIG_ARCH_STACKWALK)
+	return stack_trace_save_tsk(task, at, max, 0);
+#else
+	return 0;
 #endif
 }
 

@@ -21,7 +21,9 @@
 static_assert(sizeof(struct sef_register_args) == 56);
 static_assert(sizeof(struct sef_watch_args) == 96);
 static_assert(sizeof(struct sef_status_args) == 208);
-static_assert(sizeof(struct sef_event) == 88);
+static_assert(sizeof(struct sef_event) == 96);
+static_assert(sizeof(struct sef_why_args) == 1120);
+static_assert(sizeof(struct sef_latency_args) == 192);
 static_assert(sizeof(struct sef_request) == 24);
 
 /* The role, once it is taken, and all that goes with it. */
@@ -78,12 +80,18 @@ static int sef_register(struct sef_file *file, void *data)
 	return 0;
 }
 
-static int sef_pong(struct sef_file *file, void *data)
+static int sef_pong_seq(struct sef_file *file, u64 seq)
 {
 	struct sef_service *svc = sef_own_service(file);
+
+	return IS_ERR(svc) ? PTR_ERR(svc) : sef_service_pong(svc, seq);
+}
+
+static int sef_pong(struct sef_file *file, void *data)
+{
 	struct sef_pong_args *args = data;
 
-	return IS_ERR(svc) ? PTR_ERR(svc) : sef_service_pong(svc, args->seq);
+	return sef_pong_seq(file, args->seq);
 }
 
 static int sef_set_reply(struct sef_file *file, void *data)
@@ -142,24 +150,6 @@ static int sef_check_watch(const struct sef_watch_args *args)
 	if (args->last && !capable(CAP_SYS_BOOT))
 		return -EPERM;
 	return 0;
-}
-
-static struct sef_watch *sef_watch_alloc(struct sef_supervisor *sup)
-{
-	struct sef_watch *watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
-
-	if (watch) {
-		sef_watch_init(watch, sup);
-		sef_authority_take(&watch->authority);
-	}
-	return watch;
-}
-
-static void sef_watch_free(struct sef_watch *watch)
-{
-	if (watch)
-		sef_authority_drop(&watch->authority);
-	kfree(watch);
 }
 
 /* The file's part of it, once nothing is left to be found wrong before. */
@@ -272,17 +262,38 @@ static int sef_get_status(struct sef_file *file, void *data)
 	return err;
 }
 
-union sef_args {
-	struct sef_register_args	reg;
-	struct sef_pong_args		pong;
-	struct sef_set_reply_args	set_reply;
-	struct sef_extend_args		extend;
-	struct sef_watch_args		watch;
-	struct sef_unwatch_args		unwatch;
-	struct sef_ping_args		ping;
-	struct sef_status_args		status;
-	struct sef_newcomers_args	newcomers;
-};
+static int sef_get_why(struct sef_file *file, void *data)
+{
+	struct sef_why_args *args = data;
+	struct sef_watch *watch;
+	int err = -ENOENT;
+
+	if (args->flags)
+		return -EINVAL;
+	if (sef_role(file) != SEF_ROLE_SUPERVISOR)
+		return -EBADFD;
+
+	mutex_lock(&file->lock);
+	watch = sef_watch_find(&file->supervisor, args->id);
+	if (watch)
+		err = sef_why_of_watch(watch, args);
+	mutex_unlock(&file->lock);
+	return err;
+}
+
+static int sef_get_latency(struct sef_file *file, void *data)
+{
+	struct sef_latency_args *args = data;
+	int err;
+
+	if (args->flags & ~SEF_LATENCY_RESET || args->__reserved)
+		return -EINVAL;
+
+	mutex_lock(&file->lock);
+	err = sef_latency(&file->supervisor, args);
+	mutex_unlock(&file->lock);
+	return err;
+}
 
 static const struct sef_call {
 	unsigned int	request;
@@ -297,6 +308,8 @@ static const struct sef_call {
 	[_IOC_NR(SEF_IOC_PING)] = { SEF_IOC_PING, sef_ping },
 	[_IOC_NR(SEF_IOC_STATUS)] = { SEF_IOC_STATUS, sef_get_status },
 	[_IOC_NR(SEF_IOC_NEWCOMERS)] = { SEF_IOC_NEWCOMERS, sef_set_newcomers },
+	[_IOC_NR(SEF_IOC_WHY)] = { SEF_IOC_WHY, sef_get_why },
+	[_IOC_NR(SEF_IOC_LATENCY)] = { SEF_IOC_LATENCY, sef_get_latency },
 };
 
 /* The call, whatever size the caller's struct is: NULL if there is none. */
@@ -313,31 +326,49 @@ static const struct sef_call *sef_find_call(unsigned int cmd)
 	return call;
 }
 
+static long sef_do_call(struct sef_file *file, const struct sef_call *call,
+			void __user *uarg, size_t usize, void *args)
+{
+	size_t ksize = _IOC_SIZE(call->request);
+	bool out = call->request & IOC_OUT;
+	long ret = copy_struct_from_user(args, ksize, uarg, usize);
+
+	if (ret)
+		return ret;
+	/* Learn before anything is done that the answer can be delivered. */
+	if (out && copy_to_user(uarg, args, ksize))
+		return -EFAULT;
+	ret = call->fn(file, args);
+	if (!ret && out && copy_to_user(uarg, args, ksize))
+		ret = -EFAULT;
+	return ret;
+}
+
 static long sef_dev_ioctl(struct file *filp, unsigned int cmd,
 			  unsigned long arg)
 {
-	const struct sef_call *call = sef_find_call(cmd);
 	void __user *uarg = (void __user *)arg;
-	size_t ksize, usize = _IOC_SIZE(cmd);
-	union sef_args args;
+	const struct sef_call *call;
+	void *args;
 	long ret;
+	u64 seq;
 
-	if (!call)
-		return -ENOTTY;
+	/* The call that every service makes all the time. */
+	if (cmd == SEF_IOC_PONG) {
+		if (get_user(seq, &((struct sef_pong_args __user *)uarg)->seq))
+			return -EFAULT;
+		return sef_pong_seq(filp->private_data, seq);
+	}
+
+	call = sef_find_call(cmd);
 	/* No struct has grown yet: the size first published is the size. */
-	ksize = _IOC_SIZE(call->request);
-	if (usize < ksize)
+	if (!call || _IOC_SIZE(cmd) < _IOC_SIZE(call->request))
 		return -ENOTTY;
-	ret = copy_struct_from_user(&args, ksize, uarg, usize);
-	if (ret)
-		return ret;
-
-	/* Learn before anything is done that the answer can be delivered. */
-	if ((cmd & IOC_OUT) && copy_to_user(uarg, &args, ksize))
-		return -EFAULT;
-	ret = call->fn(filp->private_data, &args);
-	if (!ret && (cmd & IOC_OUT) && copy_to_user(uarg, &args, ksize))
-		ret = -EFAULT;
+	args = kmalloc(_IOC_SIZE(call->request), GFP_KERNEL);
+	if (!args)
+		return -ENOMEM;
+	ret = sef_do_call(filp->private_data, call, uarg, _IOC_SIZE(cmd), args);
+	kfree(args);
 	return ret;
 }
 
@@ -371,6 +402,7 @@ static ssize_t sef_read_request(struct sef_file *file, char __user *buf,
 static bool sef_event_take(struct sef_supervisor *sup, struct sef_event *event,
 			   ktime_t *time)
 {
+	struct sef_evidence evidence = {};
 	struct sef_watch *watch;
 
 	spin_lock_irq(&sup->lock);
@@ -382,6 +414,11 @@ static bool sef_event_take(struct sef_supervisor *sup, struct sef_event *event,
 		memset(&watch->event, 0, sizeof(watch->event));
 		event->pid = pid_nr_ns(watch->service->pid,
 				       task_active_pid_ns(current));
+		if (event->why) {
+			evidence = sef_evidence_get(watch);
+			event->tid = sef_evidence_tid(&evidence,
+						      watch->service);
+		}
 	} else {
 		*event = sup->newcomers;
 		*time = sup->newcomers_time;
@@ -391,6 +428,8 @@ static bool sef_event_take(struct sef_supervisor *sup, struct sef_event *event,
 
 	if (!event->changes)
 		return false;
+	event->syscall = event->why ? sef_evidence_syscall(&evidence) : -1;
+	sef_evidence_put(&evidence);
 	event->age_ns = ktime_to_ns(ktime_sub(ktime_get(), *time));
 	return true;
 }

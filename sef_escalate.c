@@ -164,14 +164,15 @@ void sef_escalate_step(struct sef_watch *watch, ktime_t now)
 {
 	const struct sef_watch_args *set = &watch->set;
 	struct sef_look look;
+	enum sef_why why;
 	u32 flags;
 
 	lockdep_assert_held(&watch->service->lock);
 
 	/* Somebody has it in his debugger, say: ask again a timeout later. */
-	if (set->excuse & SEF_EXCUSE(sef_look(watch->service,
-					      sef_watch_first_look(watch),
-					      &look))) {
+	sef_look(watch->service, &look);
+	why = sef_why_silent(sef_watch_first_look(watch), &look);
+	if (set->excuse & SEF_EXCUSE(why)) {
 		watch->step_time = ktime_add_ns(now, set->timeout_ns);
 		return;
 	}

@@ -12,6 +12,8 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bitops.h>
+#include <linux/cred.h>
 #include <linux/eventfd.h>
 #include <linux/nospec.h>
 #include <linux/printk.h>
@@ -89,14 +91,49 @@ static void sef_watch_arm(struct sef_watch *watch, ktime_t now)
 	 * A pong from now on makes a ping due a period after it, which may be
 	 * before the deadline: be awake by then.
 	 */
-	if (watch->seq)
-		next = min3(watch->look_time, watch->deadline,
-			    (ktime_t)ktime_add_ns(now, watch->set.period_ns));
+	if (watch->seq) {
+		next = ktime_add_ns(now, watch->set.period_ns);
+		next = min3(next, watch->look_time, watch->probe_time);
+		next = min(next, watch->deadline);
+	}
 	next = min(next, watch->step_time);
 	hrtimer_start(&watch->timer, next, HRTIMER_MODE_ABS);
 }
 
-/* The deadline of a ping, and the first look half a timeout before it. */
+/* A machine that stood still for less than this may pass for a slow one. */
+static u64 sef_watch_stall_ns(const struct sef_watch *watch)
+{
+	return max_t(u64, watch->set.timeout_ns / 16, NSEC_PER_MSEC);
+}
+
+/*
+ * To another deadline. The first look is half a timeout before it; the last probe
+ * so long before it that a CPU which has not answered at the deadline stalls.
+ */
+static void sef_watch_put_off(struct sef_watch *watch, ktime_t deadline)
+{
+	u64 half_ns = watch->set.timeout_ns / 2;
+	u64 probe_ns = min(sef_watch_stall_ns(watch), half_ns);
+
+	lockdep_assert_held(&watch->service->lock);
+
+	if (watch->look_time != KTIME_MAX)
+		watch->look_time = ktime_sub_ns(deadline, half_ns);
+	watch->probe_time = ktime_sub_ns(deadline, probe_ns);
+	watch->deadline = deadline;
+}
+
+/* What was seen so far was seen of another ping, or of work that takes long. */
+static void sef_watch_await(struct sef_watch *watch, ktime_t deadline,
+			    ktime_t now)
+{
+	watch->look_time = now;
+	watch->look.why = SEF_WHY_UNKNOWN;
+	sef_probe_reset(&watch->probe, now);
+	sef_watch_put_off(watch, deadline);
+}
+
+/* Of a ping. */
 static void sef_watch_set_deadline(struct sef_watch *watch, ktime_t now)
 {
 	ktime_t deadline = ktime_add_ns(now, watch->set.timeout_ns);
@@ -105,10 +142,7 @@ static void sef_watch_set_deadline(struct sef_watch *watch, ktime_t now)
 
 	if (watch->state == SEF_STATE_WAITING)
 		deadline = max(deadline, watch->grace_end);
-	watch->deadline = max(deadline, watch->extend_end);
-	watch->look_time = ktime_sub_ns(watch->deadline,
-					watch->set.timeout_ns / 2);
-	watch->look = (struct sef_look) { .time = now };
+	sef_watch_await(watch, max(deadline, watch->extend_end), now);
 	watch->stalled_ns = 0;
 }
 
@@ -134,23 +168,36 @@ static void sef_watch_look(struct sef_watch *watch)
 
 	lockdep_assert_held(&watch->service->lock);
 
-	sef_look(watch->service, NULL, &watch->look);
+	sef_look(watch->service, &watch->look);
 	if (stalled)
 		watch->look.why = stalled;
 	watch->look_time = KTIME_MAX;
+	sef_probe_ask(&watch->probe, &watch->look);
+	trace_sef_look(watch);
 }
 
-/* Why is there no answer? The second look tells, unless the first excuses. */
-static enum sef_why sef_watch_why(struct sef_watch *watch)
+/*
+ * Why is there no answer? The second look tells, unless the first excuses. The
+ * evidence stays until the next miss, or the end of the watch.
+ */
+static void sef_watch_find_why(struct sef_watch *watch)
 {
-	struct sef_service *svc = watch->service;
-	enum sef_why first = watch->look.why, why;
-	struct sef_look look;
+	struct sef_supervisor *sup = watch->supervisor;
+	enum sef_why first = watch->look.why;
+	struct sef_evidence evidence;
 
-	if (sef_service_reply(svc) == SEF_REPLY_NULL)
-		return SEF_WHY_NULL_REPLY;
-	why = sef_look(svc, sef_watch_first_look(watch), &look);
-	return !why || watch->set.excuse & SEF_EXCUSE(first) ? first : why;
+	evidence.why = sef_watch_examine(watch, &evidence);
+	if (sef_service_reply(watch->service) == SEF_REPLY_NULL)
+		evidence.why = SEF_WHY_NULL_REPLY;
+	else if (!evidence.why || first == SEF_WHY_STALLED ||
+		 watch->set.excuse & SEF_EXCUSE(first))
+		evidence.why = first;
+	watch->why = evidence.why;
+
+	spin_lock(&sup->lock);
+	swap(watch->evidence, evidence);
+	spin_unlock(&sup->lock);
+	put_cred(evidence.cred);
 }
 
 static void sef_watch_miss(struct sef_watch *watch, ktime_t now)
@@ -160,8 +207,9 @@ static void sef_watch_miss(struct sef_watch *watch, ktime_t now)
 
 	lockdep_assert_held(&svc->lock);
 
+	sef_watch_find_why(watch);
 	watch->seq = 0;
-	watch->why = sef_watch_why(watch);
+	svc->latency.headroom_ns = 0;
 	if (SEF_EXCUSE(watch->why) & watch->set.excuse) {
 		watch->excused++;
 		trace_sef_miss(watch, seq);
@@ -182,22 +230,6 @@ static void sef_watch_miss(struct sef_watch *watch, ktime_t now)
 	}
 }
 
-/* All that time brings about: the deadline, a step, then the next ping. */
-static void sef_watch_advance(struct sef_watch *watch, ktime_t now)
-{
-	lockdep_assert_held(&watch->service->lock);
-
-	if (watch->seq && ktime_compare(now, watch->deadline) >= 0)
-		sef_watch_miss(watch, now);
-	else if (watch->seq && ktime_compare(now, watch->look_time) >= 0)
-		sef_watch_look(watch);
-	if (ktime_compare(now, watch->step_time) >= 0)
-		sef_escalate_step(watch, now);
-	if (!watch->seq && ktime_compare(now, watch->due) >= 0)
-		sef_watch_ping(watch, now);
-	sef_watch_arm(watch, now);
-}
-
 /* Give @ns once more to whoever had to do something in that time. */
 static void sef_watch_credit(struct sef_watch *watch, u64 ns)
 {
@@ -206,35 +238,115 @@ static void sef_watch_credit(struct sef_watch *watch, u64 ns)
 	if (!watch->seq && watch->step_time == KTIME_MAX)
 		return;
 	watch->credit_ns += ns;
-	watch->deadline = ktime_add_ns(watch->deadline, ns);
-	if (watch->look_time != KTIME_MAX)
-		watch->look_time = ktime_add_ns(watch->look_time, ns);
 	if (watch->step_time != KTIME_MAX)
 		watch->step_time = ktime_add_ns(watch->step_time, ns);
+	/* What was late now is not to be late for the same time once more. */
+	if (watch->probe.asked)
+		watch->probe.asked = ktime_add_ns(watch->probe.asked, ns);
+	sef_watch_put_off(watch, ktime_add_ns(watch->deadline, ns));
+}
+
+/*
+ * The machine, or the CPU of the service, stood still for @ns. A ping is put off
+ * by one timeout in all; what goes beyond is excused, so that it is late in
+ * the end. Returns whether it is put off.
+ */
+static bool sef_watch_stalled(struct sef_watch *watch, u64 ns)
+{
+	u64 timeout_ns = watch->set.timeout_ns;
+
+	lockdep_assert_held(&watch->service->lock);
+
+	if (ns < sef_watch_stall_ns(watch))
+		return false;
+	watch->stalled_ns += ns;
+	if (watch->set.excuse & SEF_EXCUSE(SEF_WHY_STALLED) &&
+	    watch->stalled_ns <= timeout_ns) {
+		sef_watch_credit(watch, ns);
+		return true;
+	}
+	if (watch->stalled_ns >= timeout_ns / 2)
+		watch->look.why = SEF_WHY_STALLED;
+	return false;
 }
 
 /*
  * If this timer is late, so was the machine, and the service may not have had
  * its time. There is a timer at half the timeout at the latest, so a stall that
- * took more than half of it is seen. A ping is put off by one timeout in all;
- * what goes beyond is excused, so that it is late in the end.
+ * took more than half of it is seen.
  */
-static void sef_watch_check_stall(struct sef_watch *watch, ktime_t now)
+static void sef_watch_check_timer(struct sef_watch *watch, ktime_t now)
 {
-	u64 late = sef_ns_since(hrtimer_get_softexpires(&watch->timer), now);
-	u64 timeout_ns = watch->set.timeout_ns;
+	sef_watch_stalled(watch,
+			  sef_ns_since(hrtimer_get_softexpires(&watch->timer),
+				       now));
+}
+
+/*
+ * The timer may be on one CPU and the service on another, which stands still: the
+ * service is on it, or waits there for a timer of its own. Returns whether the
+ * deadline was put off for that.
+ */
+static bool sef_watch_check_cpu(struct sef_watch *watch, ktime_t now)
+{
+	struct sef_probe *probe = &watch->probe;
+	u64 late = sef_probe_late(probe, now);
+	bool off;
 
 	lockdep_assert_held(&watch->service->lock);
 
-	if (!(watch->set.excuse & SEF_EXCUSE(SEF_WHY_STALLED)) ||
-	    late < max_t(u64, timeout_ns / 16, NSEC_PER_MSEC))
+	off = sef_watch_stalled(watch, late);
+	/* Told once. If it still does not run, that counts from now. */
+	if (late >= sef_watch_stall_ns(watch))
+		probe->asked = sef_probe_is_answered(probe) ? 0 : now;
+	return off;
+}
+
+/* Once more before the deadline: what stands still now did not at the first look. */
+static void sef_watch_probe(struct sef_watch *watch, ktime_t now)
+{
+	struct sef_look look;
+
+	watch->probe_time = KTIME_MAX;
+	if (sef_watch_check_cpu(watch, now))
 		return;
-	if (watch->stalled_ns + late <= timeout_ns) {
-		watch->stalled_ns += late;
-		sef_watch_credit(watch, late);
-	} else {
-		watch->look.why = SEF_WHY_STALLED;
+	sef_probe_tell(&watch->probe, watch->service, &watch->look);
+	sef_look(watch->service, &look);
+	sef_probe_ask(&watch->probe, &look);
+}
+
+/* At the deadline: is it too early to tell a silent service from a silent CPU? */
+static bool sef_watch_is_put_off(struct sef_watch *watch, ktime_t now)
+{
+	struct sef_probe *probe = &watch->probe;
+	u64 stall_ns = sef_watch_stall_ns(watch);
+
+	if (sef_probe_late(probe, now) >= stall_ns)
+		return sef_watch_check_cpu(watch, now);
+	if (sef_probe_is_answered(probe))
+		return false;
+	watch->deadline = ktime_add_ns(probe->asked, stall_ns);
+	return true;
+}
+
+/* All that time brings about: the deadline, a step, then the next ping. */
+static void sef_watch_advance(struct sef_watch *watch, ktime_t now)
+{
+	lockdep_assert_held(&watch->service->lock);
+
+	if (watch->seq && ktime_compare(now, watch->deadline) >= 0) {
+		if (!sef_watch_is_put_off(watch, now))
+			sef_watch_miss(watch, now);
+	} else if (watch->seq && ktime_compare(now, watch->look_time) >= 0) {
+		sef_watch_look(watch);
+	} else if (watch->seq && ktime_compare(now, watch->probe_time) >= 0) {
+		sef_watch_probe(watch, now);
 	}
+	if (ktime_compare(now, watch->step_time) >= 0)
+		sef_escalate_step(watch, now);
+	if (!watch->seq && ktime_compare(now, watch->due) >= 0)
+		sef_watch_ping(watch, now);
+	sef_watch_arm(watch, now);
 }
 
 static enum hrtimer_restart sef_watch_expire(struct hrtimer *timer)
@@ -254,7 +366,7 @@ static enum hrtimer_restart sef_watch_expire(struct hrtimer *timer)
 		sef_service_end(svc, SEF_STATE_DEAD);
 	if (!list_empty(&watch->by_service) && !svc->end) {
 		now = ktime_get();
-		sef_watch_check_stall(watch, now);
+		sef_watch_check_timer(watch, now);
 		sef_watch_advance(watch, now);
 	}
 	spin_unlock(&svc->lock);
@@ -271,8 +383,11 @@ static void sef_watch_pong(struct sef_watch *watch, u64 named, ktime_t now)
 	if (watch->set.flags & SEF_WATCH_STRICT &&
 	    (!named || named < watch->last_seq))
 		return;
-	if (watch->seq && svc->pong_seq >= watch->seq)
+	if (watch->seq && svc->pong_seq >= watch->seq) {
+		svc->latency.headroom_ns = min(svc->latency.headroom_ns,
+					       sef_ns_since(now, watch->deadline));
 		watch->seq = 0;
+	}
 	watch->due = ktime_add_ns(now, watch->set.period_ns);
 	watch->extend_end = 0;
 	watch->extend_max = 0;
@@ -298,8 +413,10 @@ void sef_watch_init(struct sef_watch *watch, struct sef_supervisor *sup)
 	INIT_LIST_HEAD(&watch->queued);
 	sef_hrtimer_setup(&watch->timer, sef_watch_expire, CLOCK_MONOTONIC,
 			  HRTIMER_MODE_ABS);
+	sef_probe_init(&watch->probe);
 	watch->step_time = KTIME_MAX;
 	watch->look_time = KTIME_MAX;
+	watch->probe_time = KTIME_MAX;
 }
 
 void sef_watch_begin(struct sef_watch *watch, struct sef_service *svc,
@@ -416,6 +533,8 @@ void do_sef_ping_request(struct sef_service *svc, ktime_t now)
 {
 	lockdep_assert_held(&svc->lock);
 
+	if (svc->pong_seq == svc->ping_seq)
+		svc->asked_time = now;
 	svc->ping_seq++;
 	svc->ping_time = now;
 	trace_sef_ping(svc);
@@ -431,6 +550,32 @@ void sef_setcb_ping_reply(struct sef_service *svc, sef_cb_ping_reply_t cb)
 	svc->cb.ping_reply = cb;
 }
 
+void sef_latency_reset(struct sef_latency *latency)
+{
+	*latency = (struct sef_latency) {
+		.since = ktime_get(),
+		.min_ns = U64_MAX,
+		.headroom_ns = U64_MAX,
+	};
+}
+
+static void sef_latency_add(struct sef_service *svc, u64 rtt_ns)
+{
+	struct sef_latency *latency = &svc->latency;
+	unsigned int bucket = min(fls64(rtt_ns / SEF_LATENCY_UNIT_NS),
+				  SEF_LATENCY_BUCKETS - 1);
+
+	lockdep_assert_held(&svc->lock);
+
+	svc->rtt_ns = rtt_ns;
+	latency->count++;
+	latency->sum_ns += rtt_ns;
+	latency->min_ns = min(latency->min_ns, rtt_ns);
+	latency->max_ns = max(latency->max_ns, rtt_ns);
+	if (latency->buckets[bucket] < U32_MAX)
+		latency->buckets[bucket]++;
+}
+
 /* The default: the pong is recorded, and every watch learns of it. */
 void sef_cb_ping_reply_pong(struct sef_service *svc, u64 named, ktime_t now)
 {
@@ -439,9 +584,11 @@ void sef_cb_ping_reply_pong(struct sef_service *svc, u64 named, ktime_t now)
 
 	lockdep_assert_held(&svc->lock);
 
-	if (seq == svc->ping_seq && seq > svc->pong_seq)
-		svc->rtt_ns = sef_ns_since(svc->ping_time, now);
-	svc->pong_seq = max(svc->pong_seq, seq);
+	if (seq > svc->pong_seq) {
+		sef_latency_add(svc, sef_ns_since(svc->asked_time, now));
+		svc->asked_time = svc->ping_time;
+		svc->pong_seq = seq;
+	}
 	svc->named_seq = max(svc->named_seq, named);
 	svc->ponged = true;
 	trace_sef_pong(svc);
@@ -525,12 +672,9 @@ static u64 sef_watch_extend(struct sef_watch *watch, u64 extend_ns, ktime_t now)
 		watch->extend_max = ktime_add_ns(now, watch->set.extend_ns);
 	end = min(end, watch->extend_max);
 	watch->extend_end = max(watch->extend_end, end);
-	if (watch->seq && watch->deadline < watch->extend_end) {
-		/* The timer fires early, and is put off then. */
-		watch->deadline = watch->extend_end;
-		watch->look_time = ktime_sub_ns(watch->deadline,
-						watch->set.timeout_ns / 2);
-	}
+	/* The timer fires early, and is put off then. */
+	if (watch->seq && watch->deadline < watch->extend_end)
+		sef_watch_await(watch, watch->extend_end, now);
 	return sef_ns_since(now, end);
 }
 
@@ -635,6 +779,7 @@ void sef_service_end(struct sef_service *svc, enum sef_state end)
 	if (svc->end)
 		return;
 	svc->end = end;
+	trace_sef_exit(svc);
 	list_for_each_entry(watch, &svc->watches, by_service) {
 		watch->seq = 0;
 		watch->asked_seq = 0;

@@ -55,6 +55,7 @@
 #ifndef _SEF_PING_H
 #define _SEF_PING_H
 
+#include <linux/completion.h>
 #include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -62,6 +63,7 @@
 #include <linux/poll.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
+#include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
@@ -138,13 +140,79 @@ struct sef_file {
 typedef void (*sef_cb_ping_reply_t)(struct sef_service *svc, u64 named,
 				    ktime_t now);
 
+enum sef_mode {
+	SEF_MODE_UNKNOWN,
+	SEF_MODE_USER,
+	SEF_MODE_KERNEL,
+};
+
 /* What is known of a thread at one moment. */
 struct sef_look {
-	enum sef_why		why;		/* UNKNOWN: nothing special */
 	ktime_t			time;
-	u64			waited_ns;	/* for a CPU, ever */
-	u64			ran_ns;		/* on one, ever */
+	enum sef_why		why;		/* what holds it now, or UNKNOWN */
+	enum sef_mode		mode;		/* of one that runs */
+	int			syscall;	/* that it is in, or -1 */
+	pid_t			tid;		/* 0: there is none any more */
+	unsigned int		cpu;
+	char			state;		/* as in /proc/PID/stat */
+	bool			running;	/* on a CPU */
 	bool			runnable;	/* and not on one */
+	/* ever */
+	u64			waited_ns;	/* for a CPU */
+	u64			ran_ns;		/* on one */
+	u64			user_ns;
+	u64			kernel_ns;
+	u64			voluntary;	/* switches */
+	u64			involuntary;
+};
+
+/*
+ * A question to a CPU: what do you do, and do you run at all? Asked under
+ * sef_service.lock; answered in an interrupt of that CPU, which writes the
+ * answer and then completes it.
+ */
+struct sef_probe {
+	call_single_data_t	csd;
+	struct completion	answered;	/* also: nothing is asked */
+	ktime_t			asked;		/* 0: not since the ping */
+	/* the answer */
+	enum sef_mode		mode;
+	int			syscall;
+	ktime_t			time;
+	const struct pid	*thread;	/* only to compare with */
+};
+
+/* Of the last ping missed: what the looks at the thread told, and at which. */
+struct sef_evidence {
+	u64			seq;		/* 0: none was missed yet */
+	ktime_t			time;
+	enum sef_why		why;
+	int			syscall;
+	pid_t			tid;		/* in the first pid namespace */
+	pid_t			own_tid;	/* in its own */
+	const struct cred	*cred;		/* the thread's, held */
+	bool			dumpable;	/* to those who have the same */
+	char			state;
+	/* in so much time between the looks; 0: there was only one */
+	u64			window_ns;
+	u64			waited_ns;
+	u64			user_ns;
+	u64			kernel_ns;
+	u64			voluntary;
+	u64			involuntary;
+};
+
+#define SEF_STACK_DEPTH		16
+
+/* Ping to pong, in powers of two: see struct sef_latency_args. */
+struct sef_latency {
+	ktime_t			since;
+	u64			count;
+	u64			sum_ns;
+	u64			min_ns;
+	u64			max_ns;
+	u64			headroom_ns;
+	u32			buckets[SEF_LATENCY_BUCKETS];
 };
 
 struct sef_service {
@@ -182,10 +250,12 @@ struct sef_service {
 	u64			named_seq;	/* the last answered by name */
 	u64			read_seq;	/* the last read() took */
 	ktime_t			ping_time;	/* of ping_seq */
+	ktime_t			asked_time;	/* of the first unanswered */
 	ktime_t			pong_time;	/* last sign of life, or born */
 	bool			ponged;		/* pong_time is a pong's */
 	struct pid		*speaker;	/* the thread that ponged last */
 	u64			rtt_ns;
+	struct sef_latency	latency;
 };
 
 enum sef_step {
@@ -212,6 +282,8 @@ struct sef_watch {
 	ktime_t			deadline;	/* its own */
 	ktime_t			look_time;	/* of its first look, or MAX */
 	struct sef_look		look;		/* that look, once taken */
+	ktime_t			probe_time;	/* of its last probe, or MAX */
+	struct sef_probe	probe;
 	u64			stalled_ns;	/* put off its deadline */
 	ktime_t			due;		/* of the next ping, if none is */
 	ktime_t			grace_end;
@@ -224,10 +296,18 @@ struct sef_watch {
 	u64			asked_seq;	/* a SEF_IOC_PING's, or 0 */
 	ktime_t			asked_time;
 
+	/* written under both locks, so that either will do to read */
+	struct sef_evidence	evidence;
+
 	/* sef_supervisor.lock: the event slot, empty while off the queue */
 	struct list_head	queued;
 	struct sef_event	event;
 	ktime_t			event_time;
+
+	/* sef_service.lock: the thread's kernel stack, with the evidence */
+	unsigned int		nr_stack;
+	unsigned int		max_stack;	/* 0 without CAP_SYS_ADMIN */
+	unsigned long		stack[];
 };
 
 /* The look at half the timeout, or NULL while it is still to be taken. */
@@ -252,6 +332,7 @@ u64 sef_service_extend(struct sef_service *svc, u64 extend_ns);
 bool sef_service_has_request(struct sef_service *svc);
 bool sef_service_take_request(struct sef_service *svc, struct sef_request *req);
 void sef_service_untake_request(struct sef_service *svc, u64 seq);
+void sef_latency_reset(struct sef_latency *latency);
 void sef_service_end(struct sef_service *svc, enum sef_state end);
 void sef_service_resume(struct sef_service *svc);
 
@@ -265,8 +346,19 @@ void sef_watch_notify(struct sef_watch *watch, u32 flags, u64 seq, u64 rtt_ns,
 		      ktime_t now);
 
 /* sef_why.c: looking at a silent thread */
-enum sef_why sef_look(struct sef_service *svc, const struct sef_look *first,
-		      struct sef_look *look);
+void sef_look(struct sef_service *svc, struct sef_look *look);
+enum sef_why sef_why_silent(const struct sef_look *first,
+			    const struct sef_look *look);
+enum sef_why sef_watch_examine(struct sef_watch *watch,
+			       struct sef_evidence *evidence);
+void sef_probe_init(struct sef_probe *probe);
+void sef_probe_end(struct sef_probe *probe);
+void sef_probe_reset(struct sef_probe *probe, ktime_t now);
+bool sef_probe_is_answered(struct sef_probe *probe);
+void sef_probe_ask(struct sef_probe *probe, const struct sef_look *look);
+u64 sef_probe_late(struct sef_probe *probe, ktime_t now);
+void sef_probe_tell(struct sef_probe *probe, struct sef_service *svc,
+		    struct sef_look *look);
 
 /* sef_escalate.c: the steps after a verdict, and in whose name */
 void sef_authority_take(struct sef_authority *authority);
@@ -280,12 +372,17 @@ void sef_escalate_end(struct sef_watch *watch);
 void sef_escalate_step(struct sef_watch *watch, ktime_t now);
 
 /* sef_registry.c: who there is, who may see whom, and how it ends */
+extern struct mutex sef_registry_lock;
+
 int sef_account_open(struct sef_account *account);
 void sef_account_close(struct sef_account *account);
 
 struct sef_service *sef_service_new(struct sef_file *file,
 				    const struct sef_register_args *args);
 int sef_service_publish(struct sef_service *svc);
+struct sef_service *sef_service_from(u64 id);
+struct sef_service *sef_service_find(u64 id);
+bool sef_service_may_signal(struct sef_service *svc);
 bool sef_service_has_ended(struct sef_service *svc);
 void sef_service_close(struct sef_service *svc);
 void sef_service_put(struct sef_service *svc);
@@ -294,14 +391,25 @@ int sef_watch_apply(struct sef_supervisor *sup,
 		    const struct sef_account *account,
 		    struct sef_watch_args *args, struct pid *process,
 		    struct sef_watch **spare);
+struct sef_watch *sef_watch_alloc(struct sef_supervisor *sup);
+void sef_watch_free(struct sef_watch *watch);
 struct sef_watch *sef_watch_find(struct sef_supervisor *sup, u64 id);
 void sef_watch_remove(struct sef_watch *watch,
 		      const struct sef_account *account);
-int sef_status(struct sef_supervisor *sup, struct sef_status_args *args);
 void sef_newcomers(struct sef_supervisor *sup, bool on);
 struct pid *sef_pid_of_pidfd(int pidfd, pid_t nr);
 
 int sef_registry_init(void);
 void sef_registry_exit(void);
+
+/* sef_status.c: what is told of a service, and to whom */
+int sef_status(struct sef_supervisor *sup, struct sef_status_args *args);
+struct sef_evidence sef_evidence_get(const struct sef_watch *watch);
+void sef_evidence_put(struct sef_evidence *evidence);
+pid_t sef_evidence_tid(const struct sef_evidence *evidence,
+		       const struct sef_service *svc);
+int sef_evidence_syscall(const struct sef_evidence *evidence);
+int sef_why_of_watch(struct sef_watch *watch, struct sef_why_args *args);
+int sef_latency(struct sef_supervisor *sup, struct sef_latency_args *args);
 
 #endif /* _SEF_PING_H */

@@ -6,6 +6,7 @@
  * a supervisor finds what it watches by id even after the service's file is
  * closed; for everybody else a closed service does not exist.
  */
+#include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/eventfd.h>
 #include <linux/file.h>
@@ -21,6 +22,7 @@
 #include <linux/user_namespace.h>
 
 #include "sef_ping.h"
+#include "sef_trace.h"
 
 static unsigned int max_services = 16384;
 module_param(max_services, uint, 0644);
@@ -45,7 +47,7 @@ static const unsigned int *const sef_limits[SEF_NR_LIMITS] = {
 	[SEF_LIMIT_PINGS] = &max_pings,
 };
 
-static DEFINE_MUTEX(sef_registry_lock);
+DEFINE_MUTEX(sef_registry_lock);
 static DEFINE_HASHTABLE(sef_users, 6);		/* by uid */
 static struct rb_root sef_services = RB_ROOT;	/* by id */
 static DEFINE_HASHTABLE(sef_processes, 10);	/* services by process */
@@ -202,7 +204,7 @@ static bool sef_node_less(struct rb_node *a, const struct rb_node *b)
 }
 
 /* The service with the lowest id that is not below @id. */
-static struct sef_service *sef_service_from(u64 id)
+struct sef_service *sef_service_from(u64 id)
 {
 	struct rb_node *node = sef_services.rb_node, *found = NULL;
 
@@ -219,7 +221,7 @@ static struct sef_service *sef_service_from(u64 id)
 	return found ? rb_entry(found, struct sef_service, node) : NULL;
 }
 
-static struct sef_service *sef_service_find(u64 id)
+struct sef_service *sef_service_find(u64 id)
 {
 	struct sef_service *svc = sef_service_from(id);
 
@@ -230,7 +232,7 @@ static struct sef_service *sef_service_find(u64 id)
  * The kernel's own rule for kill(2): a number for it in one's pid namespace,
  * and the permission, security modules included.
  */
-static bool sef_service_may_signal(struct sef_service *svc)
+bool sef_service_may_signal(struct sef_service *svc)
 {
 	return pid_nr_ns(svc->process, task_active_pid_ns(current)) &&
 	       !kill_pid(svc->process, 0, 0);
@@ -350,6 +352,7 @@ struct sef_service *sef_service_new(struct sef_file *file,
 	svc->eventfd = eventfd;
 	svc->born = ktime_get();
 	svc->pong_time = svc->born;
+	sef_latency_reset(&svc->latency);
 	strscpy_pad(svc->name, args->name, sizeof(svc->name));
 	refcount_set(&svc->refs, 1);
 	init_waitqueue_func_entry(&svc->exit_hook, sef_exit_hook);
@@ -415,6 +418,7 @@ int sef_service_publish(struct sef_service *svc)
 		rb_add(&svc->node, &sef_services, sef_node_less);
 		hash_add(sef_processes, &svc->by_process,
 			 (unsigned long)svc->process);
+		trace_sef_register(svc);
 		sef_newcomers_notify(svc);
 		err = 0;
 	}
@@ -460,6 +464,31 @@ void sef_service_close(struct sef_service *svc)
 }
 
 /* Watches */
+
+struct sef_watch *sef_watch_alloc(struct sef_supervisor *sup)
+{
+	bool admin = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+	unsigned int depth = admin ? SEF_STACK_DEPTH : 0;
+	struct sef_watch *watch;
+
+	watch = kzalloc(struct_size(watch, stack, depth), GFP_KERNEL_ACCOUNT);
+	if (!watch)
+		return NULL;
+	sef_watch_init(watch, sup);
+	sef_authority_take(&watch->authority);
+	watch->max_stack = depth;
+	return watch;
+}
+
+/* One that was never added, or has been removed; or NULL. */
+void sef_watch_free(struct sef_watch *watch)
+{
+	if (!watch)
+		return;
+	sef_authority_drop(&watch->authority);
+	put_cred(watch->evidence.cred);
+	kfree(watch);
+}
 
 static bool sef_watch_less(struct rb_node *a, const struct rb_node *b)
 {
@@ -641,8 +670,9 @@ void sef_watch_remove(struct sef_watch *watch,
 	svc->nr_watches--;
 	spin_unlock_irq(&svc->lock);
 
-	/* Off the list, so nothing starts it again. */
+	/* Off the list, so nothing starts it again, nor asks a CPU. */
 	hrtimer_cancel(&watch->timer);
+	sef_probe_end(&watch->probe);
 
 	spin_lock_irq(&sup->lock);
 	list_del_init(&watch->queued);
@@ -653,8 +683,7 @@ void sef_watch_remove(struct sef_watch *watch,
 	sef_watch_uncharge(account, &watch->set);
 	mutex_unlock(&sef_registry_lock);
 	sef_service_put(svc);
-	sef_authority_drop(&watch->authority);
-	kfree(watch);
+	sef_watch_free(watch);
 }
 
 /* Newcomers */
@@ -727,127 +756,6 @@ struct pid *sef_pid_of_pidfd(int pidfd, pid_t nr)
 	/* The file kept what was compared with from being another by now. */
 	fput(file);
 	return pid;
-}
-
-/* Status */
-
-static void sef_status_of_watch(const struct sef_watch *watch,
-				struct sef_status_args *args)
-{
-	const struct sef_watch_args *set = &watch->set;
-
-	args->state = watch->state;
-	args->misses = watch->misses;
-	args->why = watch->why;
-	args->excused = watch->excused;
-	args->credit_ns = watch->credit_ns;
-	args->cookie = set->cookie;
-	args->period_ns = set->period_ns;
-	args->timeout_ns = set->timeout_ns;
-	args->grace_ns = set->grace_ns;
-	args->extend_ns = set->extend_ns;
-	args->kill_ns = set->kill_ns;
-	args->last_ns = set->last_ns;
-	args->tolerate = set->tolerate;
-	args->watch_flags = set->flags & SEF_WATCH_STRICT;
-	args->excuse = set->excuse;
-	args->signal = set->signal;
-	args->last = set->last;
-}
-
-static void sef_status_of_service(struct sef_service *svc,
-				  struct sef_status_args *args)
-{
-	ktime_t now = ktime_get();
-
-	lockdep_assert_held(&svc->lock);
-
-	*args = (struct sef_status_args) {
-		.id = svc->id,
-		.flags = args->flags,
-		.pid = pid_nr_ns(svc->pid, task_active_pid_ns(current)),
-		.uid = from_kuid_munged(current_user_ns(), svc->account.user->uid),
-		.reply = sef_service_reply(svc),
-		.ping_seq = svc->ping_seq,
-		.pong_seq = svc->pong_seq,
-		.age_ns = ktime_to_ns(ktime_sub(now, svc->born)),
-		.silent_ns = ktime_to_ns(ktime_sub(now, svc->pong_time)),
-		.rtt_ns = svc->rtt_ns,
-		.watches = svc->nr_watches,
-		.service_flags = svc->type == PIDTYPE_PID ? SEF_REGISTER_THREAD : 0,
-	};
-	if (svc->end == SEF_STATE_DEAD) {
-		args->state = SEF_STATE_DEAD;
-		args->wait_status = svc->exit_code;
-	}
-	memcpy(args->name, svc->name, sizeof(args->name));
-}
-
-/* False, and nothing told, where the caller may not see the service. */
-static bool sef_status_tell(struct sef_service *svc, struct sef_supervisor *sup,
-			    struct sef_status_args *args)
-{
-	struct sef_watch *watch = sef_watch_find(sup, svc->id);
-	bool visible;
-
-	if (!watch && !sef_service_may_signal(svc))
-		return false;
-	spin_lock_irq(&svc->lock);
-	visible = watch || !svc->closed;
-	if (visible)
-		sef_status_of_service(svc, args);
-	if (watch)
-		sef_status_of_watch(watch, args);
-	spin_unlock_irq(&svc->lock);
-	return visible;
-}
-
-/*
- * A stretch of the walk: found, or -ESRCH at the end, or -EAGAIN to go on from
- * *@from. Others are to have the registry in between.
- */
-static int sef_status_walk(struct sef_supervisor *sup, u64 *from,
-			   struct sef_status_args *args)
-{
-	struct sef_service *svc;
-	int i;
-
-	for (i = 0; i < 64; i++) {
-		svc = sef_service_from(*from);
-		if (!svc)
-			return -ESRCH;
-		if (sef_status_tell(svc, sup, args))
-			return 0;
-		*from = svc->id + 1;
-	}
-	return -EAGAIN;
-}
-
-/* Under the supervisor's file lock. */
-int sef_status(struct sef_supervisor *sup, struct sef_status_args *args)
-{
-	struct sef_service *svc;
-	u64 from = args->id + 1;
-	int err = -ESRCH;
-
-	if (!(args->flags & SEF_STATUS_NEXT)) {
-		mutex_lock(&sef_registry_lock);
-		svc = sef_service_find(args->id);
-		if (svc && sef_status_tell(svc, sup, args))
-			err = 0;
-		mutex_unlock(&sef_registry_lock);
-		return err;
-	}
-
-	if (args->id == U64_MAX)
-		return -ESRCH;
-	do {
-		mutex_lock(&sef_registry_lock);
-		err = sef_status_walk(sup, &from, args);
-		mutex_unlock(&sef_registry_lock);
-		cond_resched();
-	} while (err == -EAGAIN);
-	return err;
 }
 
 /* Suspend */

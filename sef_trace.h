@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Tracepoints: the life of a ping. All are hit under the service's lock. */
+/* Tracepoints: the life of a service and of its pings. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM sef
 
@@ -38,6 +38,11 @@ TRACE_DEFINE_ENUM(SEF_WHY_TRACED);
 TRACE_DEFINE_ENUM(SEF_WHY_FROZEN);
 TRACE_DEFINE_ENUM(SEF_WHY_STARVED);
 TRACE_DEFINE_ENUM(SEF_WHY_STALLED);
+TRACE_DEFINE_ENUM(SEF_WHY_SPUN_USER);
+TRACE_DEFINE_ENUM(SEF_WHY_SPUN_KERNEL);
+TRACE_DEFINE_ENUM(SEF_WHY_BLOCKED);
+TRACE_DEFINE_ENUM(SEF_WHY_ASLEEP);
+TRACE_DEFINE_ENUM(SEF_WHY_EXITING);
 
 #define sef_show_state(state)					\
 	__print_symbolic(state,					\
@@ -56,7 +61,50 @@ TRACE_DEFINE_ENUM(SEF_WHY_STALLED);
 			 { SEF_WHY_TRACED, "traced" },		\
 			 { SEF_WHY_FROZEN, "frozen" },		\
 			 { SEF_WHY_STARVED, "starved" },	\
-			 { SEF_WHY_STALLED, "machine stalled" })
+			 { SEF_WHY_STALLED, "machine stalled" },	\
+			 { SEF_WHY_SPUN_USER, "spinning in user mode" }, \
+			 { SEF_WHY_SPUN_KERNEL, "spinning in the kernel" }, \
+			 { SEF_WHY_BLOCKED, "blocked" },	\
+			 { SEF_WHY_ASLEEP, "asleep" },		\
+			 { SEF_WHY_EXITING, "exiting" })
+
+TRACE_EVENT(sef_register,
+	TP_PROTO(const struct sef_service *svc),
+	TP_ARGS(svc),
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__field(pid_t, pid)
+		__array(char, name, SEF_NAME_SIZE)
+	),
+	TP_fast_assign(
+		__entry->id = svc->id;
+		__entry->pid = pid_nr(svc->pid);
+		sef_trace_name(__entry->name, svc->name);
+	),
+	TP_printk("id=%llu name=%s pid=%d",
+		  __entry->id, __entry->name, __entry->pid)
+);
+
+/* Dead, with its wait status, or gone. */
+TRACE_EVENT(sef_exit,
+	TP_PROTO(const struct sef_service *svc),
+	TP_ARGS(svc),
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__field(u32, state)
+		__field(int, wait_status)
+		__array(char, name, SEF_NAME_SIZE)
+	),
+	TP_fast_assign(
+		__entry->id = svc->id;
+		__entry->state = svc->end;
+		__entry->wait_status = svc->exit_code;
+		sef_trace_name(__entry->name, svc->name);
+	),
+	TP_printk("id=%llu name=%s %s wait_status=%#x",
+		  __entry->id, __entry->name, sef_show_state(__entry->state),
+		  __entry->wait_status)
+);
 
 TRACE_EVENT(sef_ping,
 	TP_PROTO(const struct sef_service *svc),
@@ -92,6 +140,29 @@ TRACE_EVENT(sef_pong,
 	),
 	TP_printk("id=%llu name=%s seq=%llu rtt_ns=%llu",
 		  __entry->id, __entry->name, __entry->seq, __entry->rtt_ns)
+);
+
+/* The first, at half the timeout. */
+TRACE_EVENT(sef_look,
+	TP_PROTO(const struct sef_watch *watch),
+	TP_ARGS(watch),
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__field(u64, seq)
+		__field(pid_t, tid)
+		__field(char, state)
+		__array(char, name, SEF_NAME_SIZE)
+	),
+	TP_fast_assign(
+		__entry->id = watch->service->id;
+		__entry->seq = watch->seq;
+		__entry->tid = watch->look.tid;
+		__entry->state = watch->look.state ?: '-';
+		sef_trace_name(__entry->name, watch->service->name);
+	),
+	TP_printk("id=%llu name=%s seq=%llu tid=%d state=%c",
+		  __entry->id, __entry->name, __entry->seq, __entry->tid,
+		  __entry->state)
 );
 
 TRACE_EVENT(sef_miss,

@@ -1,15 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looking at a silent thread, from the softirq of a deadline: nothing here may
+ * Looking at a silent thread, from the interrupt of a deadline: nothing here may
  * sleep, and the thread goes on while it is looked at. Each field is read once;
  * what is told is what held at one moment. data_race() is for fields that their
  * owner writes without a mark: any value that one had is good enough.
+ *
+ * A thread is looked at twice, at half the timeout and at the deadline. What it
+ * did in between tells whether it spun, starved, or slept. Its CPU, if another
+ * than this, is probed as well, that is interrupted: the answer tells what it
+ * does, and that it does anything. A virtual one that its host does not run gives
+ * none.
  */
+#include <linux/cred.h>
+#include <linux/math64.h>
 #include <linux/sched/clock.h>
+#include <linux/sched/coredump.h>
+#include <linux/sched/cputime.h>
 #include <linux/sched/jobctl.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
+#include <linux/smp.h>
 #include <linux/timekeeping.h>
+#include <linux/uaccess.h>
+#include <asm/irq_regs.h>
+#include <asm/syscall.h>
 
+#include "sef_compat.h"
 #include "sef_ping.h"
 
 /* By its cgroup (v2), or by cgroup v1 and suspend. */
@@ -17,6 +34,13 @@ static bool sef_task_is_frozen(struct task_struct *task)
 {
 	return data_race(task->jobctl) & JOBCTL_TRAP_FREEZE ||
 	       READ_ONCE(task->__state) & TASK_FROZEN;
+}
+
+/* By its own doing, or by a signal that it can't refuse. */
+static bool sef_task_is_exiting(struct task_struct *task)
+{
+	return data_race(task->flags) & PF_EXITING ||
+	       READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT;
 }
 
 /* Woken, and not running: it may not even have got onto a CPU's queue. */
@@ -48,10 +72,104 @@ static u64 sef_task_waited(struct task_struct *task)
 #endif
 }
 
+/*
+ * The system call that a thread off the CPU is in, or -1: as it entered the kernel
+ * is at the top of its stack. Nothing pins that, so the copy may fault, and is
+ * worth nothing if the thread has let go of the stack since.
+ */
+static int sef_task_syscall(struct task_struct *task)
+{
+	void *stack = READ_ONCE(task->stack);
+	struct pt_regs regs;
+
+	if (!stack || data_race(task->flags) & PF_KTHREAD ||
+	    copy_from_kernel_nofault(&regs, task_pt_regs(task), sizeof(regs)) ||
+	    READ_ONCE(task->stack) != stack || READ_ONCE(task->on_cpu))
+		return -1;
+	return syscall_get_nr(task, &regs);
+}
+
+/* What current does, upon which an interrupt has come. */
+static void sef_look_at_current(enum sef_mode *mode, int *syscall)
+{
+	struct pt_regs *regs = get_irq_regs();
+
+	if (!regs)	/* on PREEMPT_RT a timer is no interrupt */
+		return;
+	*mode = user_mode(regs) ? SEF_MODE_USER : SEF_MODE_KERNEL;
+	if (*mode == SEF_MODE_KERNEL)
+		*syscall = syscall_get_nr(current, task_pt_regs(current));
+}
+
+/* What keeps it from answering at this very moment, whatever it did before? */
+static enum sef_why sef_task_is_held(struct task_struct *task)
+{
+	if (task_is_traced(task))
+		return SEF_WHY_TRACED;
+	if (sef_task_is_frozen(task))
+		return SEF_WHY_FROZEN;
+	if (task_is_stopped(task))
+		return SEF_WHY_STOPPED;
+	if (sef_task_is_exiting(task))
+		return SEF_WHY_EXITING;
+	return SEF_WHY_UNKNOWN;
+}
+
+static void sef_look_at(struct task_struct *task, struct sef_look *look)
+{
+	*look = (struct sef_look) { .time = ktime_get(), .syscall = -1 };
+	if (!task)
+		return;
+	look->waited_ns = sef_task_waited(task);
+	look->ran_ns = data_race(task->se.sum_exec_runtime);
+	task_cputime_adjusted(task, &look->user_ns, &look->kernel_ns);
+	look->voluntary = data_race(task->nvcsw);
+	look->involuntary = data_race(task->nivcsw);
+	look->tid = task_pid_nr(task);
+	look->cpu = task_cpu(task);
+	look->running = READ_ONCE(task->on_cpu);
+	look->runnable = sef_task_is_runnable(task);
+	look->state = task_state_to_char(task);
+	look->why = sef_task_is_held(task);
+	if (task == current && look->running)
+		sef_look_at_current(&look->mode, &look->syscall);
+	else if (!look->running)
+		look->syscall = sef_task_syscall(task);
+}
+
+/*
+ * The thread that ponged last; if it has ended, and the process has not, the
+ * process's first. Under RCU.
+ */
+static struct task_struct *sef_service_thread(struct sef_service *svc)
+{
+	return pid_task(svc->speaker, PIDTYPE_PID) ?:
+	       pid_task(svc->pid, svc->type);
+}
+
+void sef_look(struct sef_service *svc, struct sef_look *look)
+{
+	struct task_struct *task;
+
+	lockdep_assert_held(&svc->lock);
+
+	rcu_read_lock();
+	task = sef_service_thread(svc);
+	sef_look_at(task, look);
+	rcu_read_unlock();
+}
+
+static u64 sef_look_ns(const struct sef_look *first, const struct sef_look *look)
+{
+	return ktime_to_ns(ktime_sub(look->time, first->time));
+}
+
+/* Why */
+
 static bool sef_has_starved(const struct sef_look *first,
 			    const struct sef_look *look)
 {
-	u64 ns = ktime_to_ns(ktime_sub(look->time, first->time));
+	u64 ns = sef_look_ns(first, look);
 
 	if (first->runnable && look->runnable && first->ran_ns == look->ran_ns)
 		return true;
@@ -59,35 +177,225 @@ static bool sef_has_starved(const struct sef_look *first,
 	       look->waited_ns - first->waited_ns >= ns / 2;
 }
 
-/*
- * What keeps the service from answering? @first is an earlier look since it was
- * asked, or NULL: it takes two to see that a thread starves.
- */
-enum sef_why sef_look(struct sef_service *svc, const struct sef_look *first,
-		      struct sef_look *look)
+/* It ran, or wanted to, at both looks; or for most of the time in between. */
+static bool sef_has_spun(const struct sef_look *first,
+			 const struct sef_look *look)
 {
+	if ((first->running || first->runnable) &&
+	    (look->running || look->runnable))
+		return true;
+	return look->ran_ns - first->ran_ns >= sef_look_ns(first, look) / 2;
+}
+
+/* The clocks of user and kernel mode tell, if they went on; else the looks. */
+static enum sef_why sef_spun_where(const struct sef_look *first,
+				   const struct sef_look *look)
+{
+	u64 user_ns = look->user_ns - first->user_ns;
+	u64 kernel_ns = look->kernel_ns - first->kernel_ns;
+
+	if (user_ns == kernel_ns) {
+		user_ns = first->mode == SEF_MODE_USER;
+		user_ns += look->mode == SEF_MODE_USER;
+		kernel_ns = first->mode == SEF_MODE_KERNEL;
+		kernel_ns += look->mode == SEF_MODE_KERNEL;
+	}
+	if (user_ns == kernel_ns)
+		return SEF_WHY_UNKNOWN;
+	return user_ns > kernel_ns ? SEF_WHY_SPUN_USER : SEF_WHY_SPUN_KERNEL;
+}
+
+static enum sef_why sef_slept_how(const struct sef_look *look)
+{
+	switch (look->state) {
+	case 'D':
+		return SEF_WHY_BLOCKED;
+	case 'S':
+		return SEF_WHY_ASLEEP;
+	default:
+		return SEF_WHY_UNKNOWN;
+	}
+}
+
+/*
+ * Why has there been no answer? @first is an earlier look since the ping, or
+ * NULL: it takes two to tell a thread that spins from one that just runs.
+ */
+enum sef_why sef_why_silent(const struct sef_look *first,
+			    const struct sef_look *look)
+{
+	if (look->why)
+		return look->why;
+	if (!first)
+		return sef_slept_how(look);
+	if (sef_has_starved(first, look))
+		return SEF_WHY_STARVED;
+	if (sef_has_spun(first, look))
+		return sef_spun_where(first, look);
+	/* It may have come awake just now: then what it did before. */
+	return sef_slept_how(look) ?: sef_slept_how(first);
+}
+
+/* Probes */
+
+/* On the CPU that was asked, in its interrupt. */
+static void sef_probe_answer(void *data)
+{
+	struct sef_probe *probe = data;
+
+	probe->time = ktime_get();
+	probe->thread = task_pid(current);
+	probe->mode = SEF_MODE_UNKNOWN;
+	probe->syscall = -1;
+	sef_look_at_current(&probe->mode, &probe->syscall);
+	/* Last: from here on the probe may be gone. */
+	complete(&probe->answered);
+}
+
+void sef_probe_init(struct sef_probe *probe)
+{
+	INIT_CSD(&probe->csd, sef_probe_answer, probe);
+	init_completion(&probe->answered);
+	complete(&probe->answered);	/* nothing is asked */
+}
+
+/* Wait until no CPU knows of it any more. Nobody may ask meanwhile. */
+void sef_probe_end(struct sef_probe *probe)
+{
+	wait_for_completion(&probe->answered);
+}
+
+bool sef_probe_is_answered(struct sef_probe *probe)
+{
+	return completion_done(&probe->answered);
+}
+
+/* A new ping: what was asked before does not matter, but that it still is. */
+void sef_probe_reset(struct sef_probe *probe, ktime_t now)
+{
+	probe->asked = sef_probe_is_answered(probe) ? 0 : now;
+}
+
+/* The CPU that the thread is on, or was and waits on; not this one, that runs. */
+void sef_probe_ask(struct sef_probe *probe, const struct sef_look *look)
+{
+	if (!look->tid || look->cpu == raw_smp_processor_id() ||
+	    !sef_probe_is_answered(probe))
+		return;
+	reinit_completion(&probe->answered);
+	probe->asked = look->time;
+	if (!smp_call_function_single_async(look->cpu, &probe->csd))
+		return;
+	probe->asked = 0;	/* the CPU went off: so has the thread */
+	complete(&probe->answered);
+}
+
+/* How long it took the CPU to answer, or has so far. */
+u64 sef_probe_late(struct sef_probe *probe, ktime_t now)
+{
+	if (!probe->asked)
+		return 0;
+	if (sef_probe_is_answered(probe))
+		now = probe->time;
+	return max_t(s64, ktime_to_ns(ktime_sub(now, probe->asked)), 0);
+}
+
+/* Add the answer, if it came upon the thread, to the look that it was for. */
+void sef_probe_tell(struct sef_probe *probe, struct sef_service *svc,
+		    struct sef_look *look)
+{
+	if (!look->running || look->mode || !probe->asked ||
+	    !sef_probe_is_answered(probe) || probe->thread != svc->speaker)
+		return;
+	look->mode = probe->mode;
+	look->syscall = probe->syscall;
+}
+
+/* Evidence */
+
+/* May whoever has the same credentials look into it, by what /proc asks? */
+static bool sef_task_is_dumpable(struct task_struct *task)
+{
+	bool dumpable = false;
+
+	/* The lock keeps the mm, and is not one for interrupts to wait for. */
+	if (!spin_trylock(&task->alloc_lock))
+		return false;
+	if (task->mm)
+		dumpable = get_dumpable(task->mm) == SUID_DUMP_USER;
+	spin_unlock(&task->alloc_lock);
+	return dumpable;
+}
+
+/*
+ * Where it sleeps, for whoever made the watch with CAP_SYS_ADMIN. Only of a thread
+ * off the CPU: another's frames change while they are read.
+ */
+static void sef_watch_take_stack(struct sef_watch *watch,
+				 struct task_struct *task,
+				 const struct sef_look *look)
+{
+	watch->nr_stack = 0;
+	if (watch->max_stack && !look->running && !look->runnable)
+		watch->nr_stack = sef_stack_save(task, watch->stack,
+						 watch->max_stack);
+}
+
+static void sef_evidence_begin(struct sef_evidence *evidence,
+			       struct task_struct *task)
+{
+	struct pid *pid = task_pid(task);
+
+	evidence->tid = pid_nr(pid);
+	evidence->own_tid = pid_nr_ns(pid, ns_of_pid(pid));
+	evidence->cred = get_task_cred(task);
+	evidence->dumpable = sef_task_is_dumpable(task);
+}
+
+static void sef_evidence_add(struct sef_evidence *evidence,
+			     const struct sef_look *first,
+			     const struct sef_look *look)
+{
+	evidence->time = look->time;
+	evidence->state = look->state;
+	evidence->syscall = look->syscall;
+	if (!first)
+		return;
+	evidence->window_ns = sef_look_ns(first, look);
+	evidence->waited_ns = look->waited_ns - first->waited_ns;
+	evidence->user_ns = look->user_ns - first->user_ns;
+	evidence->kernel_ns = look->kernel_ns - first->kernel_ns;
+	evidence->voluntary = look->voluntary - first->voluntary;
+	evidence->involuntary = look->involuntary - first->involuntary;
+}
+
+/*
+ * The look at the deadline. Returns why there was no answer, and fills in
+ * what tells so; the reference to the credentials is the caller's.
+ */
+enum sef_why sef_watch_examine(struct sef_watch *watch,
+			       struct sef_evidence *evidence)
+{
+	const struct sef_look *first = sef_watch_first_look(watch);
+	struct sef_service *svc = watch->service;
 	struct task_struct *task;
+	struct sef_look look;
 
 	lockdep_assert_held(&svc->lock);
 
-	*look = (struct sef_look) { .time = ktime_get() };
+	*evidence = (struct sef_evidence) { .seq = watch->seq };
 	rcu_read_lock();
-	task = pid_task(svc->speaker, PIDTYPE_PID);
-	if (!task)	/* the thread has ended, the process lives */
-		task = pid_task(svc->pid, svc->type);
+	task = sef_service_thread(svc);
+	sef_look_at(task, &look);
 	if (task) {
-		look->waited_ns = sef_task_waited(task);
-		look->ran_ns = data_race(task->se.sum_exec_runtime);
-		look->runnable = sef_task_is_runnable(task);
-		if (task_is_traced(task))
-			look->why = SEF_WHY_TRACED;
-		else if (sef_task_is_frozen(task))
-			look->why = SEF_WHY_FROZEN;
-		else if (task_is_stopped(task))
-			look->why = SEF_WHY_STOPPED;
-		else if (first && sef_has_starved(first, look))
-			look->why = SEF_WHY_STARVED;
+		sef_evidence_begin(evidence, task);
+		sef_watch_take_stack(watch, task, &look);
 	}
 	rcu_read_unlock();
-	return look->why;
+
+	sef_probe_tell(&watch->probe, svc, &look);
+	if (first && first->tid != look.tid)
+		first = NULL;
+	sef_evidence_add(evidence, first, &look);
+	return sef_why_silent(first, &look);
 }

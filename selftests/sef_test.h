@@ -296,7 +296,13 @@ static inline void check_event(struct __test_metadata *_metadata,
 	}
 	if (ev->state != SEF_STATE_DEAD)
 		EXPECT_EQ(0, ev->wait_status);
-	EXPECT_GE(SEF_WHY_STALLED, ev->why);
+	EXPECT_GE(SEF_WHY_EXITING, ev->why);
+	EXPECT_LE(0, ev->tid);
+	EXPECT_LE(-1, ev->syscall);
+	if (ev->why == SEF_WHY_UNKNOWN) {
+		EXPECT_EQ(0, ev->tid);
+		EXPECT_EQ(-1, ev->syscall);
+	}
 	if (ev->state == SEF_STATE_WAITING || ev->state == SEF_STATE_ALIVE)
 		EXPECT_EQ(0, ev->misses);
 	if (!(ev->passed & (PASSED(LATE) | PASSED(UNRESPONSIVE))) &&
@@ -343,6 +349,7 @@ static inline void expect_newcomers(struct __test_metadata *_metadata, int fd,
 		.id = id,
 		.flags = SEF_EVENT_NEWCOMER,
 		.changes = changes,
+		.syscall = -1,
 	};
 
 	wait_readable(_metadata, fd);

@@ -102,7 +102,7 @@ LAYOUT_AT(sef_request, __reserved, 4);
 LAYOUT_AT(sef_request, seq, 8);
 LAYOUT_AT(sef_request, left_ns, 16);
 
-LAYOUT_SIZE(sef_event, 88);
+LAYOUT_SIZE(sef_event, 96);
 LAYOUT_AT(sef_event, id, 0);
 LAYOUT_AT(sef_event, cookie, 8);
 LAYOUT_AT(sef_event, seq, 16);
@@ -118,5 +118,37 @@ LAYOUT_AT(sef_event, misses, 72);
 LAYOUT_AT(sef_event, why, 76);
 LAYOUT_AT(sef_event, pid, 80);
 LAYOUT_AT(sef_event, wait_status, 84);
+LAYOUT_AT(sef_event, tid, 88);
+LAYOUT_AT(sef_event, syscall, 92);
+
+LAYOUT_SIZE(sef_why_args, 1120);
+LAYOUT_AT(sef_why_args, id, 0);
+LAYOUT_AT(sef_why_args, seq, 8);
+LAYOUT_AT(sef_why_args, age_ns, 16);
+LAYOUT_AT(sef_why_args, window_ns, 24);
+LAYOUT_AT(sef_why_args, user_ns, 32);
+LAYOUT_AT(sef_why_args, kernel_ns, 40);
+LAYOUT_AT(sef_why_args, waited_ns, 48);
+LAYOUT_AT(sef_why_args, voluntary, 56);
+LAYOUT_AT(sef_why_args, involuntary, 64);
+LAYOUT_AT(sef_why_args, flags, 72);
+LAYOUT_AT(sef_why_args, known, 76);
+LAYOUT_AT(sef_why_args, why, 80);
+LAYOUT_AT(sef_why_args, tid, 84);
+LAYOUT_AT(sef_why_args, state, 88);
+LAYOUT_AT(sef_why_args, syscall, 92);
+LAYOUT_AT(sef_why_args, stack, 96);
+
+LAYOUT_SIZE(sef_latency_args, 192);
+LAYOUT_AT(sef_latency_args, id, 0);
+LAYOUT_AT(sef_latency_args, flags, 8);
+LAYOUT_AT(sef_latency_args, __reserved, 12);
+LAYOUT_AT(sef_latency_args, since_ns, 16);
+LAYOUT_AT(sef_latency_args, count, 24);
+LAYOUT_AT(sef_latency_args, sum_ns, 32);
+LAYOUT_AT(sef_latency_args, min_ns, 40);
+LAYOUT_AT(sef_latency_args, max_ns, 48);
+LAYOUT_AT(sef_latency_args, headroom_ns, 56);
+LAYOUT_AT(sef_latency_args, buckets, 64);
 
 #endif /* UAPI_LAYOUT_H */

@@ -19,6 +19,7 @@ TEST(m32) {
 
 enum {
 	REGISTER, PONG, SET_REPLY, EXTEND, WATCH, UNWATCH, PING, STATUS, NEWCOMERS,
+	WHY, LATENCY,
 };
 
 static const struct {
@@ -34,6 +35,8 @@ static const struct {
 	[PING]		= { SEF_IOC_PING, WR, 0x12, 16 },
 	[STATUS]	= { SEF_IOC_STATUS, WR, 0x13, 208 },
 	[NEWCOMERS]	= { SEF_IOC_NEWCOMERS, W, 0x14, 8 },
+	[WHY]		= { SEF_IOC_WHY, WR, 0x15, 1120 },
+	[LATENCY]	= { SEF_IOC_LATENCY, WR, 0x16, 192 },
 };
 
 #define NR_CALLS	ARRAY_SIZE(calls)
@@ -54,6 +57,9 @@ static const struct {
 	{ STATUS, FIELD(status, flags), ~SEF_STATUS_NEXT },
 	{ NEWCOMERS, FIELD(newcomers, on), ~1U },
 	{ NEWCOMERS, FIELD(newcomers, flags), ~0U },
+	{ WHY, FIELD(why, flags), ~0U },
+	{ LATENCY, FIELD(latency, flags), ~SEF_LATENCY_RESET },
+	{ LATENCY, FIELD(latency, __reserved), ~0U },
 };
 
 union args {
@@ -66,13 +72,17 @@ union args {
 	struct sef_ping_args ping;
 	struct sef_status_args status;
 	struct sef_newcomers_args newcomers;
-	__u32 words[52];
+	struct sef_why_args why;
+	struct sef_latency_args latency;
+	__u32 words[280];
 };
 
 FIXTURE(uapi)
 {
 	struct service s;
+	struct service silent;	/* it missed a ping */
 	int sup;
+	int other;	/* the supervisor of the silent one */
 	int fresh;
 	char *page;	/* readable and writable, and nothing after it */
 	long page_size;
@@ -98,6 +108,13 @@ FIXTURE_SETUP(uapi)
 	ASSERT_EQ(0, mprotect(self->page + self->page_size, self->page_size,
 			      PROT_NONE));
 	get_status(_metadata, self->sup, self->s.id, &self->before);
+
+	new_service(_metadata, &self->silent);
+	self->other = new_file(_metadata);
+	ASSERT_EQ(0, watch(self->other, self->silent.id, HOUR, SHORT, 0));
+	ping(_metadata, self->other, self->silent.id);
+	until(_metadata, self->other, self->silent.id, SEF_STATE_UNRESPONSIVE,
+	      &ev);
 }
 
 FIXTURE_TEARDOWN(uapi)
@@ -105,7 +122,9 @@ FIXTURE_TEARDOWN(uapi)
 	EXPECT_EQ(0, munmap(self->page, 2 * self->page_size));
 	EXPECT_EQ(0, close(self->sup));
 	EXPECT_EQ(0, close(self->fresh));
+	EXPECT_EQ(0, close(self->other));
 	close_service(_metadata, &self->s);
+	close_service(_metadata, &self->silent);
 }
 
 /* Arguments with which call @i succeeds, and the file for it. */
@@ -137,6 +156,14 @@ static int good(struct __test_metadata *_metadata, FIXTURE_DATA(uapi) *self,
 	case NEWCOMERS:
 		args->newcomers.on = 0;
 		args->newcomers.flags = 0;
+		return self->sup;
+	case WHY:
+		args->why.id = self->silent.id;
+		args->why.flags = 0;
+		return self->other;
+	case LATENCY:
+		args->latency.flags = 0;
+		args->latency.__reserved = 0;
 		return self->sup;
 	case STATUS:
 		args->status.flags = 0;
@@ -187,6 +214,14 @@ TEST_F(uapi, numbers) {
 	EXPECT_EQ(1, SEF_LAST_PANIC);
 	EXPECT_EQ(2, SEF_LAST_RESTART);
 	EXPECT_EQ(32, SEF_NAME_SIZE);
+	EXPECT_EQ(1024, SEF_STACK_SIZE);
+	EXPECT_EQ(1, SEF_KNOWN_WINDOW);
+	EXPECT_EQ(2, SEF_KNOWN_WAITED);
+	EXPECT_EQ(4, SEF_KNOWN_SYSCALL);
+	EXPECT_EQ(8, SEF_KNOWN_STACK);
+	EXPECT_EQ(32, SEF_LATENCY_BUCKETS);
+	EXPECT_EQ(1024, SEF_LATENCY_UNIT_NS);
+	EXPECT_EQ(1, SEF_LATENCY_RESET);
 }
 
 TEST_F(uapi, good_calls_succeed) {
@@ -216,7 +251,7 @@ TEST_F(uapi, both_reads) {
 
 	EXPECT_EQ(0, pong(self->s.fd, seq));
 	get_event(_metadata, self->sup, &ev);
-	EXPECT_EQ(88, sizeof(ev));
+	EXPECT_EQ(96, sizeof(ev));
 	EXPECT_EQ(self->s.id, ev.id);
 	EXPECT_EQ(~self->s.id, ev.cookie);
 	EXPECT_EQ(seq, ev.seq);
@@ -237,7 +272,7 @@ static bool known(unsigned int dir, unsigned int nr)
 }
 
 TEST_F(uapi, unknown_requests) {
-	static const unsigned int sizes[] = { 0, 8, 16, 56, 96, 208, 4096 };
+	static const unsigned int sizes[] = { 0, 8, 16, 56, 96, 192, 208, 1120, 4096 };
 	unsigned int i, nr, dir;
 	union args args, was;
 	int fd;
@@ -283,7 +318,7 @@ TEST_F(uapi, smaller_structs) {
 
 /* A newer header's struct, whose new part is not zero. */
 TEST_F(uapi, larger_structs_refused) {
-	static const unsigned int extra[] = { 1, 8, 64, 1000, 3000 };
+	static const unsigned int extra[] = { 1, 8, 64, 1000, 2900 };
 	unsigned int i, j, k, size;
 	union args args;
 	int fd;
@@ -380,7 +415,9 @@ TEST_F(uapi, unwritable_outputs) {
 	}
 	expect_unchanged(_metadata, self);
 	/* no service that nobody knows the id of */
-	EXPECT_EQ(ESRCH, try_status(self->sup, self->s.id, SEF_STATUS_NEXT, &st));
+	EXPECT_EQ(0, try_status(self->sup, self->s.id, SEF_STATUS_NEXT, &st));
+	EXPECT_EQ(self->silent.id, st.id);
+	EXPECT_EQ(ESRCH, try_status(self->sup, st.id, SEF_STATUS_NEXT, &st));
 }
 
 TEST_F(uapi, reserved_bits) {

@@ -16,6 +16,7 @@
  * - EFAULT: the struct cannot be read; or, where there is something to give
  *   back, not be written. A call that fails has changed nothing (but for one
  *   whose memory another thread takes away meanwhile).
+ * - ENOMEM: there is no memory for it; any call but SEF_IOC_PONG.
  * - Times are lengths in nanoseconds on CLOCK_MONOTONIC, which stands still
  *   while the machine is suspended. There are no absolute times.
  * - Ids name services. One is never used again before the next boot.
@@ -93,11 +94,20 @@ enum sef_state {
  * @SEF_WHY_TRACED: held by a debugger.
  * @SEF_WHY_FROZEN: frozen, by its cgroup or for a suspend of the machine.
  * @SEF_WHY_STARVED: runnable, and without a CPU for half of the time or more.
- * @SEF_WHY_STALLED: the machine itself stood still: the kernel's own timers
- *	were late.
+ * @SEF_WHY_STALLED: the machine stood still, or the CPU that the service was on:
+ *	the kernel's own timer was late, or the CPU did not answer an interrupt.
+ * @SEF_WHY_SPUN_USER: it ran, or was about to, at both looks, or ran for half of
+ *	the time or more; most of it in user mode.
+ * @SEF_WHY_SPUN_KERNEL: the same, most of it in the kernel.
+ * @SEF_WHY_BLOCKED: asleep where no signal wakes it but one that kills, if
+ *	that: it waits for a disk, a network file system, a vfork.
+ * @SEF_WHY_ASLEEP: asleep in a system call, say on a lock or for input.
+ * @SEF_WHY_EXITING: it ends, or is being killed, and that takes long.
  *
  * The kernel looks at the thread that ponged last (before the first pong: that
- * registered) when half of the timeout has gone by, and at the deadline.
+ * registered; once it has ended: the process's first) when half of the timeout
+ * has gone by, and at the deadline. The cause is what holds at the deadline, for
+ * a thread that came awake only then what held at the first look.
  */
 enum sef_why {
 	SEF_WHY_UNKNOWN		= 0,
@@ -107,6 +117,11 @@ enum sef_why {
 	SEF_WHY_FROZEN		= 4,
 	SEF_WHY_STARVED		= 5,
 	SEF_WHY_STALLED		= 6,
+	SEF_WHY_SPUN_USER	= 7,
+	SEF_WHY_SPUN_KERNEL	= 8,
+	SEF_WHY_BLOCKED		= 9,
+	SEF_WHY_ASLEEP		= 10,
+	SEF_WHY_EXITING		= 11,
 };
 
 /**
@@ -322,8 +337,8 @@ struct sef_ping_args {
  * @pong_seq: out: the last seq answered; 0 before the first.
  * @age_ns: out: time since the service registered.
  * @silent_ns: out: time since its last pong, or since it registered.
- * @rtt_ns: out: from ping to pong, of the last ping that was answered before
- *	another was sent; 0 before the first.
+ * @rtt_ns: out: from ping to pong, of the last pong that answered one: from
+ *	the first ping that had no answer yet; 0 before the first.
  * @watches: out: how many watches the service has, over all files.
  * @misses: out: misses in a row of this file's watch, 0 without one.
  * @why: out: an enum sef_why: of the last ping missed since the last pong.
@@ -444,9 +459,11 @@ struct sef_request {
  * @pid: the process; 0 where the reader's pid namespace has no number for it.
  * @wait_status: in SEF_STATE_DEAD the status, as wait(2) gives it; of a thread 0
  *	where the kernel no longer knows.
+ * @tid: with @why the thread looked at, as in struct sef_why_args; otherwise 0.
+ * @syscall: with @why the system call it was in, as there; otherwise -1.
  *
- * A change is a state entered (WAITING apart), one more miss while late, a step of the
- * escalation, or a ping that was asked for answered. A watch has one record:
+ * A change is a state entered (WAITING apart), one more miss while late, a step of
+ * the escalation, or a ping that was asked for answered. A watch has one record:
  * further changes before it is read go into the same one, so none is ever lost
  * and nothing overflows.
  *
@@ -470,6 +487,128 @@ struct sef_event {
 	__u32	why;
 	__s32	pid;
 	__s32	wait_status;
+	__s32	tid;
+	__s32	syscall;
+};
+
+/**
+ * SEF_STACK_SIZE - bytes of a kernel stack as text, the closing NUL included
+ */
+#define SEF_STACK_SIZE		1024
+
+/**
+ * SEF_KNOWN_WINDOW - there were two looks, @window_ns apart: the clocks and counts
+ * of struct sef_why_args tell what happened in between
+ */
+#define SEF_KNOWN_WINDOW	0x00000001
+/**
+ * SEF_KNOWN_WAITED - the kernel counts how long threads wait for a CPU
+ */
+#define SEF_KNOWN_WAITED	0x00000002
+/**
+ * SEF_KNOWN_SYSCALL - the thread was in @syscall
+ */
+#define SEF_KNOWN_SYSCALL	0x00000004
+/**
+ * SEF_KNOWN_STACK - @stack is the thread's
+ */
+#define SEF_KNOWN_STACK		0x00000008
+
+/**
+ * struct sef_why_args - argument of SEF_IOC_WHY
+ * @id: in: a service that this file watches.
+ * @seq: out: the ping that was missed: the last one of this watch.
+ * @age_ns: out: how long ago its deadline was looked at.
+ * @window_ns: out: from the first look to the second, at the deadline; 0 if there
+ *	was one only.
+ * @user_ns: out: CPU time in user mode, between the looks.
+ * @kernel_ns: out: CPU time in the kernel, between the looks. Where the kernel
+ *	counts in ticks, both are a tick or two off.
+ * @waited_ns: out: time runnable without a CPU, between the looks.
+ * @voluntary: out: how often it went to sleep, between the looks.
+ * @involuntary: out: how often it lost the CPU to others, between the looks.
+ * @flags: in: 0; out: the same.
+ * @known: out: a mask of SEF_KNOWN_*; what it lacks is 0, -1 or empty below.
+ * @why: out: an enum sef_why.
+ * @tid: out: the thread looked at. 0 where it has no number in the caller's pid
+ *	namespace, which must be the first one, or its own.
+ * @state: out: the letter that /proc/PID/stat had for it at the deadline; 0 if there
+ *	was no thread any more.
+ * @syscall: out: the number of the system call that it was in, of its own ABI; or
+ *	-1: it was in none, or that is not known, or not for the caller.
+ * @stack: out: where it slept in the kernel, innermost first, one function a line
+ *	as in /proc/PID/stack.
+ *
+ * Who may know the system call: with CAP_SYS_PTRACE in the user namespace that
+ * the thread was in; or with its user and group ids and all its capabilities, if
+ * it was dumpable (see prctl(2)). The stack takes CAP_SYS_ADMIN, of whoever made
+ * the watch and of the caller; is of a thread that slept; and is known from Linux
+ * 6.7 on.
+ */
+struct sef_why_args {
+	__u64	id;
+	__u64	seq;
+	__u64	age_ns;
+	__u64	window_ns;
+	__u64	user_ns;
+	__u64	kernel_ns;
+	__u64	waited_ns;
+	__u64	voluntary;
+	__u64	involuntary;
+	__u32	flags;
+	__u32	known;
+	__u32	why;
+	__s32	tid;
+	__u32	state;
+	__s32	syscall;
+	char	stack[SEF_STACK_SIZE];
+};
+
+/**
+ * SEF_LATENCY_BUCKETS - of the histogram in struct sef_latency_args
+ */
+#define SEF_LATENCY_BUCKETS	32
+/**
+ * SEF_LATENCY_UNIT_NS - what its first bucket is below
+ */
+#define SEF_LATENCY_UNIT_NS	1024ULL
+
+/**
+ * SEF_LATENCY_RESET - begin anew, and tell what there was until now
+ */
+#define SEF_LATENCY_RESET	0x00000001
+
+/**
+ * struct sef_latency_args - argument of SEF_IOC_LATENCY
+ * @id: in: the service.
+ * @flags: in: 0 or SEF_LATENCY_RESET; out: the same.
+ * @__reserved: in: 0; out: 0.
+ * @since_ns: out: how long has been counted: since the service registered, or
+ *	since the last reset.
+ * @count: out: how many pongs answered a ping.
+ * @sum_ns: out: from ping to pong, of all of them: the mean is @sum_ns / @count. As
+ *	in struct sef_status_args, from the first ping that had no answer.
+ * @min_ns: out: the shortest; 0 if there was none.
+ * @max_ns: out: the longest.
+ * @headroom_ns: out: the least time that was left at a pong before the deadline of
+ *	a watch that waited for it; 0 if a deadline was ever missed, U64_MAX
+ *	if none was ever met.
+ * @buckets: out: how many took less than SEF_LATENCY_UNIT_NS << n and not less
+ *	than half of that, for the n-th of them; the first has all below
+ *	SEF_LATENCY_UNIT_NS, the last all that is left. One is full at
+ *	4294967295, and counts no further.
+ */
+struct sef_latency_args {
+	__u64	id;
+	__u32	flags;
+	__u32	__reserved;
+	__u64	since_ns;
+	__u64	count;
+	__u64	sum_ns;
+	__u64	min_ns;
+	__u64	max_ns;
+	__u64	headroom_ns;
+	__u32	buckets[SEF_LATENCY_BUCKETS];
 };
 
 #define SEF_IOC_MAGIC		0xD9
@@ -586,5 +725,28 @@ struct sef_event {
  * EBADFD: a service's file. EINVAL: @on is neither 0 nor 1.
  */
 #define SEF_IOC_NEWCOMERS	_IOW(SEF_IOC_MAGIC, 0x14, struct sef_newcomers_args)
+
+/**
+ * SEF_IOC_WHY - what was seen of a service when it missed its last ping
+ *
+ * Also after a pong, and after its death, until this file's watch ends. Pings that
+ * other watches sent are theirs.
+ *
+ * EBADFD: not a supervisor's file. ENOENT: this file does not watch it.
+ * ENODATA: no ping was missed since the watch began. EINVAL: an unknown flag.
+ * ENOMEM.
+ */
+#define SEF_IOC_WHY		_IOWR(SEF_IOC_MAGIC, 0x15, struct sef_why_args)
+
+/**
+ * SEF_IOC_LATENCY - how long a service takes to answer; takes no role
+ *
+ * Who sees a service by SEF_IOC_STATUS sees this too. To begin anew takes the
+ * permission to signal it.
+ *
+ * EINVAL: an unknown flag. EPERM: to begin anew, of a service that this file
+ * watches and that the caller may not signal, or no more. ESRCH: no such service.
+ */
+#define SEF_IOC_LATENCY		_IOWR(SEF_IOC_MAGIC, 0x16, struct sef_latency_args)
 
 #endif /* _UAPI_LINUX_SEF_H */
