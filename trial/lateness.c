@@ -18,7 +18,7 @@
 #include "trial.h"
 
 #define TRACING		"/sys/kernel/tracing/"
-#define KILLS		100
+#define KILLS		500
 #define TRIES		(3 * KILLS)
 #define TIMEOUT		(150 * MSEC)
 #define KILL		(100 * MSEC)
@@ -298,7 +298,7 @@ static double percentile_ms(const struct lateness *late, int percent)
 static void report(struct lateness *late)
 {
 	qsort(late->ns, late->n, sizeof(late->ns[0]), compare);
-	printf("%-24s %8d %10.2f %10.2f %10.2f\n", late->who, late->n,
+	printf("%-24s %8d %10.3f %10.3f %10.3f\n", late->who, late->n,
 	       percentile_ms(late, 50), percentile_ms(late, 99),
 	       percentile_ms(late, 100));
 }
@@ -331,7 +331,7 @@ int main(void)
 		if (!kill_by_sef(&sef, &verdicts, &credit_ns))
 			continue;
 		kill_by_user(&user);
-		if (sef.n % 20 == 0)
+		if (sef.n % 100 == 0)
 			printf("  %d kills each\n", sef.n);
 		fflush(stdout);
 	}
@@ -344,11 +344,11 @@ int main(void)
 	report(&user);
 	printf("%d more not counted: the supervisor was stopped too late\n",
 	       tries - sef.n);
-	printf("of sef's lateness %.2f ms are credit for stalls of the machine\n",
+	printf("of sef's lateness %.3f ms are credit for stalls of the machine\n",
 	       credit_ns / 1e6);
 	report_json(&sef);
 	report_json(&user);
-	printf("SIGKILL lateness p99: %.2f ms (user-space supervisor: %.2f ms)\n",
+	printf("SIGKILL lateness p99: %.3f ms (user-space supervisor: %.3f ms)\n",
 	       percentile_ms(&sef, 99), percentile_ms(&user, 99));
 	return 0;
 }

@@ -6,6 +6,8 @@
  * one phase a misfortune. The supervisor tolerates no miss and has the kernel kill
  * on the first: any verdict unresponsive, and any death, is false.
  *
+ * verdicts [PHASE...]: these phases, in this order; without one, all of them.
+ *
  * Lines that begin with "host:" ask whoever runs the VM to let it stand still.
  */
 #define _GNU_SOURCE
@@ -132,6 +134,51 @@ static void watch_services(void)
 	}
 }
 
+static const char *cause(unsigned int why)
+{
+	return why < NR_WHY ? causes[why] : "?";
+}
+
+/* One line of a file of the service's in /proc, while there is one. */
+static void tell_proc(const struct service *service, const char *file)
+{
+	char path[64], line[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", service->pid, file);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fgets(line, sizeof(line), f))
+		printf("    %s: %s", path, line);
+	fclose(f);
+}
+
+/* What there is to explain a false verdict with. */
+static void tell_false(const struct service *service,
+		       const struct sef_event *event)
+{
+	struct sef_status_args status = { .id = service->id };
+
+	printf("    event: %.1f ms ago, seq %llu, misses %u, passed 0x%x, silent for %.1f ms\n",
+	       event->age_ns / 1e6, (unsigned long long)event->seq,
+	       event->misses, event->passed, event->silent_ns / 1e6);
+	if (ioctl(sef, SEF_IOC_STATUS, &status))
+		err(1, "cannot get the status of pid %d", service->pid);
+	printf("    status: state %u, ping %llu, pong %llu, misses %u, excused %u, why: %s\n",
+	       status.state, (unsigned long long)status.ping_seq,
+	       (unsigned long long)status.pong_seq, status.misses,
+	       status.excused, cause(status.why));
+	printf("    status: silent %.1f ms, credit %.1f ms (%.1f before this phase), rtt %.3f ms\n",
+	       status.silent_ns / 1e6, status.credit_ns / 1e6,
+	       service->credit_ns / 1e6, status.rtt_ns / 1e6);
+	tell_proc(service, "stat");
+	tell_proc(service, "schedstat");
+	tell_proc(service, "syscall");
+	printf("    our own loop: last turn %.1f ms ago, %.1f ms at most in this phase\n",
+	       (now_ns() - last_turn) / 1e6, longest_gap / 1e6);
+}
+
 static void take_event(const struct sef_event *event)
 {
 	struct service *service = &services[event->cookie];
@@ -145,9 +192,9 @@ static void take_event(const struct sef_event *event)
 	    (was != SEF_STATE_UNRESPONSIVE ||
 	     event->passed & 1U << SEF_STATE_ALIVE)) {
 		count.unresponsive++;
-		printf("  FALSE: pid %d unresponsive, silent for %.0f ms, why: %s (%s)\n",
-		       service->pid, event->silent_ns / 1e6,
-		       event->why < NR_WHY ? causes[event->why] : "?", phase_name);
+		printf("  FALSE: pid %d unresponsive, why: %s (%s)\n",
+		       service->pid, cause(event->why), phase_name);
+		tell_false(service, event);
 	}
 	if (event->state >= SEF_STATE_DEAD && !service->dead) {
 		service->dead = true;
@@ -232,7 +279,7 @@ static void report(void)
 
 	for (why = 0; why < NR_WHY; why++)
 		late += count.late[why];
-	printf("%-22s %8llu %13u %7u %7u %10.1f ", phase_name,
+	printf("%-14s %8llu %13u %7u %7u %10.1f ", phase_name,
 	       (unsigned long long)count.pings, count.unresponsive,
 	       count.deaths, late, count.credit_ns / 1e9);
 	for (why = 0; why < NR_WHY; why++)
@@ -246,20 +293,6 @@ static void report(void)
 		       count.late[why]);
 	printf("},\"credit_ms\":%.1f}\n", count.credit_ns / 1e6);
 	fflush(stdout);
-}
-
-static void phase(const char *name, void (*misfortune)(void))
-{
-	phase_name = name;
-	memset(&count, 0, sizeof(count));
-	longest_gap = 0;
-	misfortune();
-	settle();
-	take_statuses();
-	report();
-	total.pings += count.pings;
-	total.unresponsive += count.unresponsive;
-	total.deaths += count.deaths;
 }
 
 static void quiet(void)
@@ -332,7 +365,7 @@ static void freezer(void)
 	char pid[16];
 	int i;
 
-	if (mkdir(CGROUP, 0755))
+	if (mkdir(CGROUP, 0755) && errno != EEXIST)
 		err(1, "cannot make the cgroup " CGROUP);
 	for (i = 0; i < SERVICES; i += 2) {
 		snprintf(pid, sizeof(pid), "%d", services[i].pid);
@@ -463,24 +496,67 @@ static void cpu_stalled(void)
 	munmap(stalls, sizeof(*stalls));
 }
 
-int main(void)
+static const struct phase {
+	const char *name;
+	void (*misfortune)(void);
+} phases[] = {
+	{ "quiet", quiet },
+	{ "overloaded", cpu_overload },
+	{ "out-of-memory", memory_pressure },
+	{ "half-frozen", freezer },
+	{ "debugged", debugger },
+	{ "vm-stopped", vm_stopped },
+	{ "vm-stalled", vm_stalled },
+	{ "cpu-stalled", cpu_stalled },
+};
+
+#define NR_PHASES	(sizeof(phases) / sizeof(phases[0]))
+
+static void live_through(const struct phase *phase)
+{
+	phase_name = phase->name;
+	memset(&count, 0, sizeof(count));
+	longest_gap = 0;
+	phase->misfortune();
+	settle();
+	take_statuses();
+	report();
+	total.pings += count.pings;
+	total.unresponsive += count.unresponsive;
+	total.deaths += count.deaths;
+}
+
+static const struct phase *phase_of(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_PHASES; i++)
+		if (!strcmp(phases[i].name, name))
+			return &phases[i];
+	fprintf(stderr, "no phase '%s'; there are:", name);
+	for (i = 0; i < NR_PHASES; i++)
+		fprintf(stderr, " %s", phases[i].name);
+	fprintf(stderr, "\n");
+	exit(1);
+}
+
+int main(int argc, char **argv)
 {
 	unsigned int wrong;
+	int i;
 
+	for (i = 1; i < argc; i++)
+		phase_of(argv[i]);
 	printf("false verdicts: %d healthy services, period %lld ms, timeout %lld ms\n",
 	       SERVICES, PERIOD / MSEC, TIMEOUT / MSEC);
 	start_services();
 	watch_services();
-	printf("%-22s %8s %13s %7s %7s %10s  causes\n", "phase", "pings",
+	printf("%-14s %8s %13s %7s %7s %10s  causes\n", "phase", "pings",
 	       "unresponsive", "deaths", "late", "credit s");
-	phase("quiet", quiet);
-	phase("CPU overload", cpu_overload);
-	phase("out of memory", memory_pressure);
-	phase("half frozen", freezer);
-	phase("20 in a debugger", debugger);
-	phase("VM stopped", vm_stopped);
-	phase("VM stalled", vm_stalled);
-	phase("one CPU stalled", cpu_stalled);
+	for (i = 1; i < argc; i++)
+		live_through(phase_of(argv[i]));
+	for (i = 0; argc < 2 && i < (int)NR_PHASES; i++)
+		live_through(&phases[i]);
 
 	/* A death is the consequence of a verdict, or false by itself. */
 	wrong = total.deaths > total.unresponsive ? total.deaths :
