@@ -36,6 +36,8 @@ enum {
 	DO_NEXT,		/* arg: id; the id after it that it sees, or 0 */
 	DO_STATE,		/* arg: id */
 	DO_PING,		/* arg: id */
+	DO_NEWCOMERS,
+	DO_NEWS,		/* the first newcomer, or 0 */
 };
 
 static int restrict_self(void)
@@ -98,6 +100,13 @@ static int watch_pid(pid_t pid)
 	return err;
 }
 
+static __u64 news(void)
+{
+	struct sef_event ev;
+
+	return read(servant_file, &ev, sizeof(ev)) == sizeof(ev) ? ev.id : 0;
+}
+
 static __s64 obey(int order, __s64 arg)
 {
 	struct sef_ping_args ping = { .id = arg };
@@ -123,6 +132,10 @@ static __s64 obey(int order, __s64 arg)
 		return try_status(servant_file, arg, 0, &st) ? -1 : (int)st.state;
 	case DO_PING:
 		return call(servant_file, SEF_IOC_PING, &ping);
+	case DO_NEWCOMERS:
+		return newcomers(servant_file, 1);
+	case DO_NEWS:
+		return news();
 	}
 	return serve(order, arg);
 }
@@ -201,6 +214,20 @@ TEST_F(landlock, watched_before) {
 	EXPECT_EQ(SIGKILL, info.si_status);
 	while (ask(_metadata, boss, DO_STATE, self->id) != SEF_STATE_DEAD)
 		;
+}
+
+TEST_F(landlock, newcomers) {
+	struct servant *boss = &self->boss, other;
+	__s64 inside;
+
+	restrict_boss(_metadata, self);
+	ASSERT_EQ(0, ask(_metadata, boss, DO_NEWCOMERS, 0));
+	new_serving(_metadata, &other, serve, 0);
+	EXPECT_EQ(0, ask(_metadata, boss, DO_NEWS, 0));
+	inside = ask(_metadata, boss, DO_CHILD, 0);
+	ASSERT_LT(self->id, inside);
+	EXPECT_EQ(inside, ask(_metadata, boss, DO_NEWS, 0));
+	end_servant(_metadata, &other);
 }
 
 TEST_HARNESS_MAIN
