@@ -2,7 +2,7 @@
 /*
  * The steps after the verdict: a signal, SIGKILL; whoever is hung meanwhile, and
  * not against one that answers, is excused, or may not be signalled any more.
- * (What the last step does would end the tests.)
+ * (The last step would end the tests: last_step takes it.)
  *
  * That a step does not come is seen from the decoy: a service whose own ladder
  * of the same lengths began later, and has come to its end.

@@ -2,8 +2,7 @@
 /*
  * Why a ping was missed, and what is excused: late, for as long as it lasts, but no
  * miss. A service that is traced, frozen, stopped or starved, and never
- * answers unless it is told to. (That the machine stalls cannot be brought about
- * from inside of it.)
+ * answers unless it is told to. (That the machine stalls is stall_test's.)
  */
 #include <sys/mount.h>
 #include <sys/ptrace.h>
