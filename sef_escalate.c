@@ -54,8 +54,8 @@ static bool sef_authority_has_cap_kill(const struct sef_authority *authority,
 }
 
 /* kill(2)'s rule for any signal but SIGCONT. */
-bool sef_authority_may_signal(const struct sef_authority *authority,
-			      struct pid *pid)
+static bool sef_authority_may_signal(const struct sef_authority *authority,
+				     struct pid *pid)
 {
 	const struct cred *cred = authority->cred, *to;
 	struct task_struct *task;

@@ -99,7 +99,7 @@ struct sef_account {
 	struct sef_user		*owner;
 };
 
-/* In whose name a signal is sent, or a service seen, when he is not current. */
+/* In whose name a signal is sent, from an interrupt. */
 struct sef_authority {
 	const struct cred	*cred;
 	bool			cap_kill;	/* in cred->user_ns */
@@ -113,7 +113,8 @@ struct sef_supervisor {
 	/* sef_registry_lock; @pid_ns is NULL while no newcomers are told of */
 	struct list_head	by_newcomers;
 	struct pid_namespace	*pid_ns;
-	struct sef_authority	authority;
+	const struct cred	*cred;		/* who may see them */
+	u64			newcomers_after;	/* this id */
 
 	spinlock_t		lock;		/* the events */
 	struct list_head	queue;		/* watches with an event to read */
@@ -363,8 +364,6 @@ void sef_probe_tell(struct sef_probe *probe, struct sef_service *svc,
 /* sef_escalate.c: the steps after a verdict, and in whose name */
 void sef_authority_take(struct sef_authority *authority);
 void sef_authority_drop(struct sef_authority *authority);
-bool sef_authority_may_signal(const struct sef_authority *authority,
-			      struct pid *pid);
 bool sef_escalates(const struct sef_watch_args *args);
 void sef_escalate_begin(struct sef_watch *watch, ktime_t due, ktime_t now);
 void sef_escalate_change(struct sef_watch *watch, ktime_t now);

@@ -53,9 +53,12 @@ static struct rb_root sef_services = RB_ROOT;	/* by id */
 static DEFINE_HASHTABLE(sef_processes, 10);	/* services by process */
 static LIST_HEAD(sef_newcomers_list);		/* supervisors who are told */
 static u64 sef_last_id;
+static u64 sef_told_id;				/* the last newcomer told of */
 
-/* Unbound: a busy CPU must not hold up the news of a death. */
-static struct workqueue_struct *sef_exit_wq;
+/* Unbound: a busy CPU must not hold up the news of a death, or of a birth. */
+static struct workqueue_struct *sef_work;
+static void sef_newcomers_tell(struct work_struct *work);
+static DECLARE_WORK(sef_newcomers_work, sef_newcomers_tell);
 
 /* Users */
 
@@ -283,7 +286,7 @@ static int sef_exit_hook(wait_queue_entry_t *hook, unsigned int mode, int sync,
 	rcu_read_unlock();
 
 	if (svc->exited)
-		queue_work(sef_exit_wq, &svc->exit_work);
+		queue_work(sef_work, &svc->exit_work);
 	return 0;
 }
 
@@ -383,29 +386,6 @@ static void sef_service_free(struct sef_service *svc)
 	kfree(svc);
 }
 
-/* Tell who wants to know, and may. */
-static void sef_newcomers_notify(struct sef_service *svc)
-{
-	struct sef_supervisor *sup;
-
-	lockdep_assert_held(&sef_registry_lock);
-
-	list_for_each_entry(sup, &sef_newcomers_list, by_newcomers) {
-		if (!pid_nr_ns(svc->process, sup->pid_ns) ||
-		    !sef_authority_may_signal(&sup->authority, svc->process))
-			continue;
-		spin_lock_irq(&sup->lock);
-		if (!sup->newcomers.changes)
-			sup->newcomers.id = svc->id;
-		if (sup->newcomers.changes < U32_MAX)
-			sup->newcomers.changes++;
-		sup->newcomers.flags = SEF_EVENT_NEWCOMER;
-		sup->newcomers_time = ktime_get();
-		spin_unlock_irq(&sup->lock);
-		wake_up_interruptible_poll(sup->wait, EPOLLIN | EPOLLRDNORM);
-	}
-}
-
 /* Give it an id, under which others find it. */
 int sef_service_publish(struct sef_service *svc)
 {
@@ -419,7 +399,10 @@ int sef_service_publish(struct sef_service *svc)
 		hash_add(sef_processes, &svc->by_process,
 			 (unsigned long)svc->process);
 		trace_sef_register(svc);
-		sef_newcomers_notify(svc);
+		if (!list_empty(&sef_newcomers_list))
+			queue_work(sef_work, &sef_newcomers_work);
+		else
+			sef_told_id = svc->id;
 		err = 0;
 	}
 	mutex_unlock(&sef_registry_lock);
@@ -688,26 +671,75 @@ void sef_watch_remove(struct sef_watch *watch,
 
 /* Newcomers */
 
+/* Would kill(2) let him? */
+static bool sef_supervisor_may_signal(const struct sef_supervisor *sup,
+				      struct pid *process)
+{
+	const struct cred *mine = override_creds(sup->cred);
+	bool may = !kill_pid(process, 0, 0);
+
+	revert_creds(mine);
+	return may;
+}
+
+static void sef_newcomer_tell(struct sef_supervisor *sup,
+			      const struct sef_service *svc)
+{
+	spin_lock_irq(&sup->lock);
+	if (!sup->newcomers.changes)
+		sup->newcomers.id = svc->id;
+	if (sup->newcomers.changes < U32_MAX)
+		sup->newcomers.changes++;
+	sup->newcomers.flags = SEF_EVENT_NEWCOMER;
+	sup->newcomers_time = ktime_get();
+	spin_unlock_irq(&sup->lock);
+	wake_up_interruptible_poll(sup->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+/*
+ * Tell who wants to know, and may. Not by whoever registers: the rules of kill(2),
+ * those of security modules included, have exceptions for one's own process.
+ */
+static void sef_newcomers_tell(struct work_struct *work)
+{
+	struct sef_supervisor *sup;
+	struct sef_service *svc;
+
+	mutex_lock(&sef_registry_lock);
+	while ((svc = sef_service_from(sef_told_id + 1))) {
+		sef_told_id = svc->id;
+		list_for_each_entry(sup, &sef_newcomers_list, by_newcomers)
+			if (!READ_ONCE(svc->closed) &&
+			    svc->id > sup->newcomers_after &&
+			    pid_nr_ns(svc->process, sup->pid_ns) &&
+			    sef_supervisor_may_signal(sup, svc->process))
+				sef_newcomer_tell(sup, svc);
+	}
+	mutex_unlock(&sef_registry_lock);
+}
+
 /* Under the supervisor's file lock. */
 void sef_newcomers(struct sef_supervisor *sup, bool on)
 {
-	struct sef_authority was;
+	const struct cred *was;
 	struct pid_namespace *was_ns;
 
 	mutex_lock(&sef_registry_lock);
-	was = sup->authority;
+	was = sup->cred;
 	was_ns = sup->pid_ns;
 	list_del_init(&sup->by_newcomers);
-	sup->authority = (struct sef_authority) {};
+	sup->cred = NULL;
 	sup->pid_ns = NULL;
 	if (on) {
-		sef_authority_take(&sup->authority);
+		sup->cred = get_current_cred();
 		sup->pid_ns = get_pid_ns(task_active_pid_ns(current));
+		if (!was_ns)
+			sup->newcomers_after = sef_last_id;
 		list_add(&sup->by_newcomers, &sef_newcomers_list);
 	}
 	mutex_unlock(&sef_registry_lock);
 
-	sef_authority_drop(&was);
+	put_cred(was);
 	if (was_ns)
 		put_pid_ns(was_ns);
 	if (!on) {
@@ -790,17 +822,18 @@ int sef_registry_init(void)
 	 * microsecond, can't have come.
 	 */
 	sef_last_id = ktime_to_us(ktime_get_boottime());
-	sef_exit_wq = alloc_workqueue("sef_exit", WQ_UNBOUND | WQ_HIGHPRI, 0);
-	if (!sef_exit_wq)
+	sef_told_id = sef_last_id;
+	sef_work = alloc_workqueue("sef", WQ_UNBOUND | WQ_HIGHPRI, 0);
+	if (!sef_work)
 		return -ENOMEM;
 	err = register_pm_notifier(&sef_pm_block);
 	if (err)
-		destroy_workqueue(sef_exit_wq);
+		destroy_workqueue(sef_work);
 	return err;
 }
 
 void sef_registry_exit(void)
 {
 	unregister_pm_notifier(&sef_pm_block);
-	destroy_workqueue(sef_exit_wq);
+	destroy_workqueue(sef_work);
 }

@@ -247,11 +247,16 @@ static void expect_seen_as(struct __test_metadata *_metadata,
 			   struct servant *eye, struct servant *s, pid_t pid,
 			   __s64 ways)
 {
+	int observer = new_file(_metadata);
 	__s64 id;
 
+	/* who asked first is told last */
+	ASSERT_EQ(0, newcomers(observer, 1));
 	EXPECT_EQ(0, ask(_metadata, eye, DO_ASK, 0));
 	id = ask(_metadata, s, DO_REGISTER, 0);
 	ASSERT_LT(0, id);
+	wait_readable(_metadata, observer);
+	EXPECT_EQ(0, close(observer));
 	*shared_pid = pid;
 	EXPECT_EQ(ways, ask(_metadata, eye, DO_SEE, id));
 	EXPECT_EQ(ways ? pid : -1, ask(_metadata, eye, DO_PID, id));

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Being told of every service that registers and that one may see. */
+/*
+ * Being told of every service that registers and that one may see. The kernel
+ * tells a moment later, and whoever asked last first: once the observer knows, who
+ * asked as the first, all do.
+ */
 #include <sched.h>
 
 #include "servant.h"
@@ -8,6 +12,7 @@
 
 FIXTURE(newcomers)
 {
+	int observer;
 	int sup;
 	char *hole;	/* memory that is not there; a page before it is */
 	long page_size;
@@ -15,6 +20,8 @@ FIXTURE(newcomers)
 
 FIXTURE_SETUP(newcomers)
 {
+	self->observer = new_file(_metadata);
+	ASSERT_EQ(0, newcomers(self->observer, 1));
 	self->sup = new_file(_metadata);
 	ASSERT_EQ(0, newcomers(self->sup, 1));
 	self->page_size = sysconf(_SC_PAGESIZE);
@@ -29,6 +36,21 @@ FIXTURE_TEARDOWN(newcomers)
 {
 	EXPECT_EQ(0, munmap(self->hole - self->page_size, self->page_size));
 	EXPECT_EQ(0, close(self->sup));
+	EXPECT_EQ(0, close(self->observer));
+}
+
+/* Wait until all are told of @changes more services. */
+static void all_told(struct __test_metadata *_metadata,
+		     FIXTURE_DATA(newcomers) *self, __u32 changes)
+{
+	struct sef_event ev;
+
+	while (changes) {
+		wait_readable(_metadata, self->observer);
+		ASSERT_EQ(sizeof(ev), read(self->observer, &ev, sizeof(ev)));
+		ASSERT_LE(ev.changes, changes);
+		changes -= ev.changes;
+	}
 }
 
 TEST_F(newcomers, one) {
@@ -41,6 +63,7 @@ TEST_F(newcomers, one) {
 	EXPECT_EQ(-1, read(self->sup, &ev, sizeof(ev)));
 	EXPECT_EQ(EAGAIN, errno);
 	new_service(_metadata, &s);
+	all_told(_metadata, self, 1);
 	EXPECT_TRUE(readable(self->sup));
 	memset(&ev, POISON, sizeof(ev));
 	ASSERT_EQ(sizeof(ev), read(self->sup, &ev, sizeof(ev)));
@@ -59,7 +82,11 @@ TEST_F(newcomers, one) {
 	/* what else becomes of it is no news of this kind */
 	EXPECT_EQ(0, pong(s.fd, 0));
 	close_service(_metadata, &s);
+	new_service(_metadata, &s);
+	all_told(_metadata, self, 1);
+	expect_newcomers(_metadata, self->sup, s.id, 1);
 	EXPECT_FALSE(readable(self->sup));
+	close_service(_metadata, &s);
 }
 
 TEST_F(newcomers, many_in_one_record) {
@@ -69,6 +96,7 @@ TEST_F(newcomers, many_in_one_record) {
 	for (again = 0; again < 2; again++) {
 		for (i = 0; i < 20; i++)
 			new_service(_metadata, &s[i]);
+		all_told(_metadata, self, 20);
 		close_service(_metadata, &s[0]);
 		expect_newcomers(_metadata, self->sup, s[0].id, 20);
 		EXPECT_FALSE(readable(self->sup));
@@ -85,6 +113,7 @@ TEST_F(newcomers, threads_and_children) {
 	id[0] = register_with(_metadata, fd, "t", -1, SEF_REGISTER_THREAD);
 	id[1] = new_serving(_metadata, &child, serve, 0);
 	EXPECT_LT(id[0], id[1]);
+	all_told(_metadata, self, 2);
 	expect_newcomers(_metadata, self->sup, id[0], 2);
 	end_servant(_metadata, &child);
 	EXPECT_EQ(0, close(fd));
@@ -94,12 +123,16 @@ TEST_F(newcomers, threads_and_children) {
 TEST_F(newcomers, refused) {
 	struct sef_register_args args;
 	int fd = new_file(_metadata);
+	struct service s;
 
 	fill_register(&args, "", -1);
 	EXPECT_EQ(EINVAL, call(fd, SEF_IOC_REGISTER, &args));
 	fill_register(&args, "supervisor", -1);
 	EXPECT_EQ(EBUSY, call(self->sup, SEF_IOC_REGISTER, &args));
-	EXPECT_FALSE(readable(self->sup));
+	new_service(_metadata, &s);
+	all_told(_metadata, self, 1);
+	expect_newcomers(_metadata, self->sup, s.id, 1);
+	close_service(_metadata, &s);
 	EXPECT_EQ(0, close(fd));
 }
 
@@ -111,6 +144,7 @@ TEST_F(newcomers, from_now_on) {
 	ASSERT_EQ(0, newcomers(other, 1));
 	EXPECT_FALSE(readable(other));
 	new_service(_metadata, &s[1]);
+	all_told(_metadata, self, 2);
 	expect_newcomers(_metadata, other, s[1].id, 1);
 	expect_newcomers(_metadata, self->sup, s[0].id, 2);
 	EXPECT_EQ(0, close(other));
@@ -125,9 +159,11 @@ TEST_F(newcomers, on_and_off) {
 
 	/* what was not read yet is not wanted any more either */
 	new_service(_metadata, &s[0]);
+	all_told(_metadata, self, 1);
 	ASSERT_EQ(0, newcomers(self->sup, 0));
 	EXPECT_FALSE(readable(self->sup));
 	new_service(_metadata, &s[1]);
+	all_told(_metadata, self, 1);
 	EXPECT_FALSE(readable(self->sup));
 	EXPECT_EQ(-1, read(self->sup, &ev, sizeof(ev)));
 	EXPECT_EQ(EAGAIN, errno);
@@ -139,6 +175,7 @@ TEST_F(newcomers, on_and_off) {
 	/* twice on is once on */
 	ASSERT_EQ(0, newcomers(self->sup, 1));
 	new_service(_metadata, &s[3]);
+	all_told(_metadata, self, 2);
 	expect_newcomers(_metadata, self->sup, s[2].id, 2);
 	for (i = 0; i < 4; i++)
 		close_service(_metadata, &s[i]);
@@ -168,6 +205,7 @@ TEST_F(newcomers, beside_watches) {
 	expect_newcomers(_metadata, self->sup, s[0].id, 1);
 	ASSERT_EQ(0, watch(self->sup, s[0].id, HOUR, HOUR, 0));
 	new_service(_metadata, &s[1]);
+	all_told(_metadata, self, 2);
 	EXPECT_EQ(0, pong(s[0].fd, 0));
 	memset(ev, POISON, sizeof(ev));
 	ASSERT_EQ(2 * sizeof(ev[0]), read(self->sup, ev, sizeof(ev)));
@@ -194,6 +232,7 @@ TEST_F(newcomers, bad_buffers) {
 	struct service s[3];
 
 	new_service(_metadata, &s[0]);
+	all_told(_metadata, self, 1);
 	EXPECT_EQ(-1, read(self->sup, &ev, sizeof(ev) - 1));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(-1, read(self->sup, NULL, sizeof(ev)));
@@ -202,12 +241,14 @@ TEST_F(newcomers, bad_buffers) {
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_TRUE(readable(self->sup));
 	new_service(_metadata, &s[1]);
+	all_told(_metadata, self, 1);
 	expect_newcomers(_metadata, self->sup, s[0].id, 2);
 
 	/* as the second of two records */
 	ASSERT_EQ(0, watch(self->sup, s[0].id, HOUR, HOUR, 0));
 	EXPECT_EQ(0, pong(s[0].fd, 0));
 	new_service(_metadata, &s[2]);
+	all_told(_metadata, self, 1);
 	EXPECT_EQ(sizeof(ev), read(self->sup, last, 2 * sizeof(ev)));
 	check_event(_metadata, last);
 	EXPECT_EQ(s[0].id, last->id);
@@ -289,9 +330,11 @@ TEST_F(newcomers, other_users) {
 
 	new_service(_metadata, &s);
 	ASSERT_LT(0, ask(_metadata, &other, DO_REGISTER, 0));
+	all_told(_metadata, self, 2);
 	EXPECT_EQ(0, ask(_metadata, &nobody, DO_TELL, 0));
 	id = ask(_metadata, &nobody, DO_REGISTER, 0);
 	ASSERT_LT(0, id);
+	all_told(_metadata, self, 1);
 	EXPECT_EQ(1, ask(_metadata, &nobody, DO_TELL, 0));
 	EXPECT_EQ(id, ask(_metadata, &nobody, DO_TELL_FIRST, 0));
 	expect_newcomers(_metadata, self->sup, s.id, 3);
@@ -310,9 +353,11 @@ TEST_F(newcomers, inside_a_pid_namespace) {
 	new_servant(_metadata, &inside, obey);
 	EXPECT_EQ(0, ask(_metadata, &inside, DO_ASK, 1));
 	new_service(_metadata, &s);
+	all_told(_metadata, self, 1);
 	EXPECT_EQ(0, ask(_metadata, &inside, DO_TELL, 0));
 	id = ask(_metadata, &inside, DO_REGISTER, 0);
 	ASSERT_LT(0, id);
+	all_told(_metadata, self, 1);
 	EXPECT_EQ(1, ask(_metadata, &inside, DO_TELL, 0));
 	EXPECT_EQ(id, ask(_metadata, &inside, DO_TELL_FIRST, 0));
 	expect_newcomers(_metadata, self->sup, s.id, 2);
@@ -332,6 +377,7 @@ TEST_F(newcomers, closed) {
 	for (i = 0; i < 50; i += 2)
 		EXPECT_EQ(0, close(fd[i]));
 	new_service(_metadata, &s);
+	all_told(_metadata, self, 1);
 	for (i = 1; i < 50; i += 2) {
 		expect_newcomers(_metadata, fd[i], s.id, 1);
 		EXPECT_EQ(0, close(fd[i]));

@@ -720,7 +720,8 @@ struct sef_latency_args {
  * SEF_IOC_NEWCOMERS - be told of every service that registers
  *
  * Those that the caller may see, from now on, as an event with
- * SEF_EVENT_NEWCOMER. Makes the file a supervisor's, as SEF_IOC_WATCH does.
+ * SEF_EVENT_NEWCOMER. One that is gone again within a moment may be left out.
+ * Makes the file a supervisor's, as SEF_IOC_WATCH does.
  *
  * EBADFD: a service's file. EINVAL: @on is neither 0 nor 1.
  */
