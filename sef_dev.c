@@ -19,8 +19,8 @@
 
 /* The layout is the contract, the same for every caller. */
 static_assert(sizeof(struct sef_register_args) == 56);
-static_assert(sizeof(struct sef_watch_args) == 96);
-static_assert(sizeof(struct sef_status_args) == 208);
+static_assert(sizeof(struct sef_watch_args) == 104);
+static_assert(sizeof(struct sef_status_args) == 216);
 static_assert(sizeof(struct sef_event) == 96);
 static_assert(sizeof(struct sef_why_args) == 1120);
 static_assert(sizeof(struct sef_latency_args) == 192);
@@ -139,6 +139,7 @@ static int sef_check_watch(const struct sef_watch_args *args)
 	    args->__reserved || !valid_signal(args->signal))
 		return -EINVAL;
 	if (!sef_time_ok(args->period_ns) || !sef_time_ok(args->timeout_ns) ||
+	    args->slack_ns > args->period_ns ||
 	    !sef_time_ok_or_none(args->grace_ns) ||
 	    !sef_time_ok_or_none(args->extend_ns) ||
 	    !sef_time_ok_or_none(args->kill_ns) ||

@@ -80,10 +80,17 @@ static void sef_watch_enter(struct sef_watch *watch, enum sef_state state,
 	sef_watch_notify(watch, 0, seq, 0, now);
 }
 
+/* How much later than due a ping may go out, so that many go out together. */
+static u64 sef_watch_slack(const struct sef_watch *watch)
+{
+	return watch->set.slack_ns ?:
+	       min_t(u64, watch->set.period_ns / 64, NSEC_PER_MSEC);
+}
+
 /* Wake at what comes first: see sef_watch_advance(). */
 static void sef_watch_arm(struct sef_watch *watch, ktime_t now)
 {
-	ktime_t next = watch->due;
+	ktime_t ping = watch->due, exact = watch->step_time;
 
 	lockdep_assert_held(&watch->service->lock);
 
@@ -92,12 +99,12 @@ static void sef_watch_arm(struct sef_watch *watch, ktime_t now)
 	 * before the deadline: be awake by then.
 	 */
 	if (watch->seq) {
-		next = ktime_add_ns(now, watch->set.period_ns);
-		next = min3(next, watch->look_time, watch->probe_time);
-		next = min(next, watch->deadline);
+		ping = ktime_add_ns(now, watch->set.period_ns);
+		exact = min3(exact, watch->look_time, watch->probe_time);
+		exact = min(exact, watch->deadline);
 	}
-	next = min(next, watch->step_time);
-	hrtimer_start(&watch->timer, next, HRTIMER_MODE_ABS);
+	sef_queue_add(watch, min(ping, exact),
+		      min(exact, (ktime_t)ktime_add_ns(ping, sef_watch_slack(watch))));
 }
 
 /* A machine that stood still for less than this may pass for a slow one. */
@@ -144,6 +151,7 @@ static void sef_watch_set_deadline(struct sef_watch *watch, ktime_t now)
 		deadline = max(deadline, watch->grace_end);
 	sef_watch_await(watch, max(deadline, watch->extend_end), now);
 	watch->stalled_ns = 0;
+	watch->stalled = false;
 }
 
 static void sef_watch_ping(struct sef_watch *watch, ktime_t now)
@@ -164,34 +172,38 @@ static void sef_watch_ping(struct sef_watch *watch, ktime_t now)
 /* Half of the timeout has gone by. An answer in time makes it worth nothing. */
 static void sef_watch_look(struct sef_watch *watch)
 {
-	enum sef_why stalled = watch->look.why;
-
 	lockdep_assert_held(&watch->service->lock);
 
 	sef_look(watch->service, &watch->look);
-	if (stalled)
-		watch->look.why = stalled;
 	watch->look_time = KTIME_MAX;
 	sef_probe_ask(&watch->probe, &watch->look);
 	trace_sef_look(watch);
 }
 
-/*
- * Why is there no answer? The second look tells, unless the first excuses. The
- * evidence stays until the next miss, or the end of the watch.
- */
+/* What tells most: what excuses, then the machine, then the second look. */
+static enum sef_why sef_watch_weigh(struct sef_watch *watch,
+				    enum sef_why second)
+{
+	enum sef_why first = watch->look.why;
+
+	if (sef_service_reply(watch->service) == SEF_REPLY_NULL)
+		return SEF_WHY_NULL_REPLY;
+	if (watch->set.excuse & SEF_EXCUSE(second))
+		return second;
+	if (watch->set.excuse & SEF_EXCUSE(first))
+		return first;
+	if (watch->stalled)
+		return SEF_WHY_STALLED;
+	return second ?: first;
+}
+
+/* Why is there no answer? What tells stays until the next miss. */
 static void sef_watch_find_why(struct sef_watch *watch)
 {
 	struct sef_supervisor *sup = watch->supervisor;
-	enum sef_why first = watch->look.why;
 	struct sef_evidence evidence;
 
-	evidence.why = sef_watch_examine(watch, &evidence);
-	if (sef_service_reply(watch->service) == SEF_REPLY_NULL)
-		evidence.why = SEF_WHY_NULL_REPLY;
-	else if (!evidence.why || first == SEF_WHY_STALLED ||
-		 watch->set.excuse & SEF_EXCUSE(first))
-		evidence.why = first;
+	evidence.why = sef_watch_weigh(watch, sef_watch_examine(watch, &evidence));
 	watch->why = evidence.why;
 
 	spin_lock(&sup->lock);
@@ -265,8 +277,7 @@ static bool sef_watch_stalled(struct sef_watch *watch, u64 ns)
 		sef_watch_credit(watch, ns);
 		return true;
 	}
-	if (watch->stalled_ns >= timeout_ns / 2)
-		watch->look.why = SEF_WHY_STALLED;
+	watch->stalled = watch->stalled_ns >= timeout_ns / 2;
 	return false;
 }
 
@@ -275,11 +286,10 @@ static bool sef_watch_stalled(struct sef_watch *watch, u64 ns)
  * its time. There is a timer at half the timeout at the latest, so a stall that
  * took more than half of it is seen.
  */
-static void sef_watch_check_timer(struct sef_watch *watch, ktime_t now)
+static void sef_watch_check_timer(struct sef_watch *watch, ktime_t latest,
+				  ktime_t now)
 {
-	sef_watch_stalled(watch,
-			  sef_ns_since(hrtimer_get_softexpires(&watch->timer),
-				       now));
+	sef_watch_stalled(watch, sef_ns_since(latest, now));
 }
 
 /*
@@ -349,28 +359,28 @@ static void sef_watch_advance(struct sef_watch *watch, ktime_t now)
 	sef_watch_arm(watch, now);
 }
 
-static enum hrtimer_restart sef_watch_expire(struct hrtimer *timer)
+/*
+ * In a timer's interrupt, and under RCU, which keeps the memory of both. What they
+ * refer to is theirs only as long as the watch is on the list.
+ */
+void sef_watch_expire(struct sef_watch *watch, ktime_t latest)
 {
-	struct sef_watch *watch = container_of(timer, struct sef_watch, timer);
 	struct sef_service *svc = watch->service;
 	ktime_t now;
 
-	/*
-	 * Both are alive: sef_watch_remove() waits for this to return before it
-	 * lets go of either. Only what is still on the list may be armed again,
-	 * or the removal would wait in vain.
-	 */
 	spin_lock(&svc->lock);
+	if (list_empty(&watch->by_service))
+		goto out;
 	/* Before 6.9 nothing is woken when a thread ends alone. */
 	if (svc->type == PIDTYPE_PID && sef_service_has_ended(svc))
 		sef_service_end(svc, SEF_STATE_DEAD);
-	if (!list_empty(&watch->by_service) && !svc->end) {
+	if (!svc->end) {
 		now = ktime_get();
-		sef_watch_check_timer(watch, now);
+		sef_watch_check_timer(watch, latest, now);
 		sef_watch_advance(watch, now);
 	}
+out:
 	spin_unlock(&svc->lock);
-	return HRTIMER_NORESTART;
 }
 
 /* A sign of life; the service has recorded what it answers. */
@@ -411,8 +421,7 @@ void sef_watch_init(struct sef_watch *watch, struct sef_supervisor *sup)
 	watch->supervisor = sup;
 	INIT_LIST_HEAD(&watch->by_service);
 	INIT_LIST_HEAD(&watch->queued);
-	sef_hrtimer_setup(&watch->timer, sef_watch_expire, CLOCK_MONOTONIC,
-			  HRTIMER_MODE_ABS);
+	sef_wakeup_init(&watch->wakeup);
 	sef_probe_init(&watch->probe);
 	watch->step_time = KTIME_MAX;
 	watch->look_time = KTIME_MAX;
@@ -784,7 +793,7 @@ void sef_service_end(struct sef_service *svc, enum sef_state end)
 		watch->seq = 0;
 		watch->asked_seq = 0;
 		sef_escalate_end(watch);
-		hrtimer_try_to_cancel(&watch->timer);
+		sef_queue_del(watch);
 		sef_watch_enter(watch, end, 0, now);
 	}
 }

@@ -17,8 +17,10 @@
  *
  * A struct sef_watch belongs to its supervisor and dies in UNWATCH or release(),
  * both under the supervisor's file lock: whoever holds that may use a watch it
- * found. Removing one takes it off the service's list, after which nothing
- * starts its timer; cancels the timer; takes it off the event queue.
+ * found. Removing one takes it off the service's list, after which nothing but
+ * a timer's function that found it before looks at it; waits for its probe; takes
+ * it off the event queue. For that function, its memory and its service's stay
+ * for an RCU grace period.
  *
  * A struct sef_supervisor is part of its file. Only its watches point at it, and
  * release() removes them before the file is freed.
@@ -39,6 +41,8 @@
  *			watches and all that they decide.
  * sef_supervisor.lock	spinlock, _irq: the queue of events and the records in
  *			it.
+ * sef_queue.lock	spinlock, _irq: one CPU's watches by time. Neither of
+ *			these two is taken under the other.
  *
  * Deadlines expire in the interrupt of their timer, since a softirq may have to
  * wait for a ksoftirqd that gets no CPU. On PREEMPT_RT the same timers expire in
@@ -56,21 +60,23 @@
 #define _SEF_PING_H
 
 #include <linux/completion.h>
-#include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/poll.h>
 #include <linux/rbtree.h>
+#include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/smp.h>
 #include <linux/spinlock.h>
+#include <linux/timerqueue.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/sef.h>
 
 struct eventfd_ctx;
+struct sef_queue;
 struct sef_service;
 struct sef_supervisor;
 struct sef_watch;
@@ -257,6 +263,8 @@ struct sef_service {
 	struct pid		*speaker;	/* the thread that ponged last */
 	u64			rtt_ns;
 	struct sef_latency	latency;
+
+	struct rcu_head		rcu;
 };
 
 enum sef_step {
@@ -264,14 +272,23 @@ enum sef_step {
 	SEF_STEP_LAST,
 };
 
+/* When a watch is to be looked at: not before @soonest, by @latest. */
+struct sef_wakeup {
+	struct sef_queue	*queue;		/* the last it was in, or NULL */
+	struct timerqueue_node	latest;
+	ktime_t			soonest;
+};
+
 struct sef_watch {
 	struct sef_service	*service;	/* holds a reference */
 	struct sef_supervisor	*supervisor;
 	struct rb_node		by_id;		/* sef_file.lock */
 
+	struct rcu_head		rcu;
+
 	/* sef_service.lock */
 	struct list_head	by_service;	/* empty once it is removed */
-	struct hrtimer		timer;
+	struct sef_wakeup	wakeup;
 	struct sef_watch_args	set;		/* the settings */
 	struct sef_authority	authority;	/* who set them */
 	enum sef_state		state;
@@ -285,7 +302,8 @@ struct sef_watch {
 	struct sef_look		look;		/* that look, once taken */
 	ktime_t			probe_time;	/* of its last probe, or MAX */
 	struct sef_probe	probe;
-	u64			stalled_ns;	/* put off its deadline */
+	u64			stalled_ns;	/* that the machine stood still */
+	bool			stalled;	/* so long, and not given back */
 	ktime_t			due;		/* of the next ping, if none is */
 	ktime_t			grace_end;
 	ktime_t			extend_end;	/* no deadline is earlier */
@@ -338,6 +356,7 @@ void sef_service_end(struct sef_service *svc, enum sef_state end);
 void sef_service_resume(struct sef_service *svc);
 
 void sef_watch_init(struct sef_watch *watch, struct sef_supervisor *sup);
+void sef_watch_expire(struct sef_watch *watch, ktime_t latest);
 void sef_watch_begin(struct sef_watch *watch, struct sef_service *svc,
 		     const struct sef_watch_args *args);
 void sef_watch_change(struct sef_watch *watch,
@@ -360,6 +379,13 @@ void sef_probe_ask(struct sef_probe *probe, const struct sef_look *look);
 u64 sef_probe_late(struct sef_probe *probe, ktime_t now);
 void sef_probe_tell(struct sef_probe *probe, struct sef_service *svc,
 		    struct sef_look *look);
+
+/* sef_queue.c: when */
+void sef_wakeup_init(struct sef_wakeup *wakeup);
+void sef_queue_add(struct sef_watch *watch, ktime_t soonest, ktime_t latest);
+void sef_queue_del(struct sef_watch *watch);
+int sef_queue_init(void);
+void sef_queue_exit(void);
 
 /* sef_escalate.c: the steps after a verdict, and in whose name */
 void sef_authority_take(struct sef_authority *authority);

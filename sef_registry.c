@@ -383,7 +383,7 @@ static void sef_service_free(struct sef_service *svc)
 	put_pid(svc->speaker);
 	if (svc->eventfd)
 		eventfd_ctx_put(svc->eventfd);
-	kfree(svc);
+	kfree_rcu(svc, rcu);
 }
 
 /* Give it an id, under which others find it. */
@@ -470,7 +470,7 @@ void sef_watch_free(struct sef_watch *watch)
 		return;
 	sef_authority_drop(&watch->authority);
 	put_cred(watch->evidence.cred);
-	kfree(watch);
+	kfree_rcu(watch, rcu);
 }
 
 static bool sef_watch_less(struct rb_node *a, const struct rb_node *b)
@@ -651,10 +651,10 @@ void sef_watch_remove(struct sef_watch *watch,
 	spin_lock_irq(&svc->lock);
 	list_del_init(&watch->by_service);
 	svc->nr_watches--;
+	sef_queue_del(watch);
 	spin_unlock_irq(&svc->lock);
 
-	/* Off the list, so nothing starts it again, nor asks a CPU. */
-	hrtimer_cancel(&watch->timer);
+	/* Off the list, so nothing queues it again, nor asks a CPU. */
 	sef_probe_end(&watch->probe);
 
 	spin_lock_irq(&sup->lock);
@@ -826,14 +826,24 @@ int sef_registry_init(void)
 	sef_work = alloc_workqueue("sef", WQ_UNBOUND | WQ_HIGHPRI, 0);
 	if (!sef_work)
 		return -ENOMEM;
+	err = sef_queue_init();
+	if (err)
+		goto out_work;
 	err = register_pm_notifier(&sef_pm_block);
 	if (err)
-		destroy_workqueue(sef_work);
+		goto out_queue;
+	return 0;
+
+out_queue:
+	sef_queue_exit();
+out_work:
+	destroy_workqueue(sef_work);
 	return err;
 }
 
 void sef_registry_exit(void)
 {
 	unregister_pm_notifier(&sef_pm_block);
+	sef_queue_exit();
 	destroy_workqueue(sef_work);
 }

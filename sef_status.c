@@ -25,6 +25,7 @@ static void sef_status_of_watch(const struct sef_watch *watch,
 	args->cookie = set->cookie;
 	args->period_ns = set->period_ns;
 	args->timeout_ns = set->timeout_ns;
+	args->slack_ns = set->slack_ns;
 	args->grace_ns = set->grace_ns;
 	args->extend_ns = set->extend_ns;
 	args->kill_ns = set->kill_ns;

@@ -166,7 +166,7 @@ TEST_F(watch, unwatched_is_not_pinged) {
 TEST_F(watch, new_settings) {
 	struct sef_watch_args args = {
 		.id = self->s.id, .cookie = 77, .period_ns = HOUR + 1,
-		.timeout_ns = HOUR - 1, .grace_ns = HOUR + 2,
+		.timeout_ns = HOUR - 1, .slack_ns = 6, .grace_ns = HOUR + 2,
 		.extend_ns = HOUR + 3, .kill_ns = HOUR + 4,
 		.last_ns = HOUR + 5, .tolerate = 12,
 		.flags = SEF_WATCH_STRICT, .excuse = SEF_EXCUSE_DEFAULT,
@@ -185,6 +185,7 @@ TEST_F(watch, new_settings) {
 	EXPECT_EQ(args.cookie, st.cookie);
 	EXPECT_EQ(args.period_ns, st.period_ns);
 	EXPECT_EQ(args.timeout_ns, st.timeout_ns);
+	EXPECT_EQ(args.slack_ns, st.slack_ns);
 	EXPECT_EQ(args.grace_ns, st.grace_ns);
 	EXPECT_EQ(args.extend_ns, st.extend_ns);
 	EXPECT_EQ(args.kill_ns, st.kill_ns);
@@ -322,6 +323,24 @@ TEST_F(watch, bounds_of_times) {
 			EXPECT_EQ(0, set_watch(self->sup, &args))
 				TH_LOG("time %u: %llu", t, good[i]);
 		}
+	}
+}
+
+TEST_F(watch, bounds_of_slack) {
+	static const __u64 good[] = { 0, 1, HOUR - 1, HOUR };
+	static const __u64 bad[] = { HOUR + 1, 1ULL << 63, ~0ULL };
+	struct sef_watch_args args;
+	unsigned int i;
+
+	fill_watch(&args, self->s.id, HOUR, HOUR, ~0U);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		args.slack_ns = bad[i];
+		EXPECT_EQ(EINVAL, set_watch(self->sup, &args));
+	}
+	EXPECT_EQ(EBADFD, unwatch(self->sup, self->s.id));
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		args.slack_ns = good[i];
+		EXPECT_EQ(0, set_watch(self->sup, &args));
 	}
 }
 

@@ -243,6 +243,9 @@ struct sef_extend_args {
  *	outstanding at most.
  * @grace_ns: in: until the first pong that the watch learns of, no deadline is
  *	earlier than this long after SEF_IOC_WATCH. 0 for none.
+ * @slack_ns: in: how much later than due a ping may be sent, so that those of
+ *	many watches are sent together; up to @period_ns. 0: a 64th of @period_ns, but
+ *	1 ms at most. Deadlines and steps have no slack.
  * @extend_ns: in: how long after its first SEF_IOC_EXTEND since its last pong the
  *	service may have at most. 0: the watch grants nothing.
  * @kill_ns: in: SIGKILL is sent this long after the deadline whose miss made the
@@ -271,6 +274,7 @@ struct sef_watch_args {
 	__u64	cookie;
 	__u64	period_ns;
 	__u64	timeout_ns;
+	__u64	slack_ns;
 	__u64	grace_ns;
 	__u64	extend_ns;
 	__u64	kill_ns;
@@ -349,6 +353,7 @@ struct sef_ping_args {
  *	as are the next eleven.
  * @period_ns: out: setting.
  * @timeout_ns: out: setting.
+ * @slack_ns: out: setting.
  * @grace_ns: out: setting.
  * @extend_ns: out: setting.
  * @kill_ns: out: setting.
@@ -382,6 +387,7 @@ struct sef_status_args {
 	__u64	cookie;
 	__u64	period_ns;
 	__u64	timeout_ns;
+	__u64	slack_ns;
 	__u64	grace_ns;
 	__u64	extend_ns;
 	__u64	kill_ns;

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When: watches wait for their next time in queues, one for each CPU, with one
+ * timer each. So the timers of many watches are one interrupt, and however many
+ * are due at one instant, no CPU is held for long: after SEF_BATCH_NS the rest
+ * wait for as long again.
+ *
+ * A watch is in one queue at most. It may be taken out at any time, under
+ * sef_service.lock; the timer's function then may still be about to look at it.
+ * Watches and services are freed after an RCU grace period for that, and one that
+ * is off its service's list is left alone. See sef_watch_expire().
+ */
+#include <linux/cpumask.h>
+#include <linux/hrtimer.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/timekeeping.h>
+#include <linux/timerqueue.h>
+
+#include "sef_compat.h"
+#include "sef_ping.h"
+
+#define SEF_BATCH_NS		(250 * NSEC_PER_USEC)
+
+struct sef_queue {
+	spinlock_t		lock;
+	struct timerqueue_head	head;	/* of sef_wakeup.latest */
+	bool			busy;	/* the timer is to be set at the end */
+	struct hrtimer		timer;
+};
+
+static struct sef_queue __percpu *sef_queues;
+
+static struct sef_watch *sef_queue_first(struct sef_queue *queue)
+{
+	struct timerqueue_node *node = timerqueue_getnext(&queue->head);
+
+	lockdep_assert_held(&queue->lock);
+
+	return node ? container_of(node, struct sef_watch, wakeup.latest) : NULL;
+}
+
+/* Wake for the first, but not before @pause. */
+static void sef_queue_program(struct sef_queue *queue, ktime_t pause)
+{
+	struct sef_watch *watch = sef_queue_first(queue);
+
+	if (watch && !queue->busy)
+		hrtimer_start(&queue->timer,
+			      max(watch->wakeup.latest.expires, pause),
+			      HRTIMER_MODE_ABS);
+}
+
+static enum hrtimer_restart sef_queue_expire(struct hrtimer *timer)
+{
+	struct sef_queue *queue = container_of(timer, struct sef_queue, timer);
+	ktime_t now = ktime_get(), end = ktime_add_ns(now, SEF_BATCH_NS);
+	struct sef_watch *watch;
+	ktime_t latest;
+
+	rcu_read_lock();
+	spin_lock(&queue->lock);
+	queue->busy = true;
+	while ((watch = sef_queue_first(queue)) &&
+	       watch->wakeup.soonest <= now && now < end) {
+		latest = watch->wakeup.latest.expires;
+		timerqueue_del(&queue->head, &watch->wakeup.latest);
+		spin_unlock(&queue->lock);
+		sef_watch_expire(watch, latest);
+		now = ktime_get();
+		spin_lock(&queue->lock);
+	}
+	queue->busy = false;
+	sef_queue_program(queue, now < end ? 0 : ktime_add_ns(now, SEF_BATCH_NS));
+	spin_unlock(&queue->lock);
+	rcu_read_unlock();
+	return HRTIMER_NORESTART;
+}
+
+void sef_queue_del(struct sef_watch *watch)
+{
+	struct sef_wakeup *wakeup = &watch->wakeup;
+	struct sef_queue *queue = wakeup->queue;
+
+	lockdep_assert_held(&watch->service->lock);
+
+	if (!queue)
+		return;
+	/* Its timer stays as it is, and finds nothing to do. */
+	spin_lock(&queue->lock);
+	if (!RB_EMPTY_NODE(&wakeup->latest.node))
+		timerqueue_del(&queue->head, &wakeup->latest);
+	spin_unlock(&queue->lock);
+}
+
+/* Call sef_watch_expire() between the two times; only once, and no earlier one. */
+void sef_queue_add(struct sef_watch *watch, ktime_t soonest, ktime_t latest)
+{
+	struct sef_wakeup *wakeup = &watch->wakeup;
+	struct sef_queue *queue = raw_cpu_ptr(sef_queues);
+
+	lockdep_assert_held(&watch->service->lock);
+
+	sef_queue_del(watch);
+	wakeup->queue = queue;
+	wakeup->soonest = soonest;
+	wakeup->latest.expires = latest;
+	spin_lock(&queue->lock);
+	if (timerqueue_add(&queue->head, &wakeup->latest))
+		sef_queue_program(queue, 0);
+	spin_unlock(&queue->lock);
+}
+
+void sef_wakeup_init(struct sef_wakeup *wakeup)
+{
+	timerqueue_init(&wakeup->latest);
+}
+
+int sef_queue_init(void)
+{
+	struct sef_queue *queue;
+	int cpu;
+
+	sef_queues = alloc_percpu(struct sef_queue);
+	if (!sef_queues)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu) {
+		queue = per_cpu_ptr(sef_queues, cpu);
+		spin_lock_init(&queue->lock);
+		timerqueue_init_head(&queue->head);
+		sef_hrtimer_setup(&queue->timer, sef_queue_expire,
+				  CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
+	}
+	return 0;
+}
+
+/* No watch is left. A timer may be, of one that was taken out. */
+void sef_queue_exit(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		hrtimer_cancel(&per_cpu_ptr(sef_queues, cpu)->timer);
+	free_percpu(sef_queues);
+}
