@@ -9,6 +9,7 @@
 
 #include <linux/eventfd.h>
 #include <linux/hrtimer.h>
+#include <linux/mm.h>
 #include <linux/stacktrace.h>
 #include <linux/version.h>
 
@@ -32,6 +33,17 @@ static inline void sef_hrtimer_setup(struct hrtimer *timer,
 #else
 	hrtimer_init(timer, clock, mode);
 	timer->function = fn;
+#endif
+}
+
+/* 6.3 brought vm_flags_mod(). */
+static inline void sef_vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set,
+				    vm_flags_t clear)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_mod(vma, set, clear);
+#else
+	vma->vm_flags = (vma->vm_flags | set) & ~clear;
 #endif
 }
 

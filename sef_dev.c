@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/sef: roles, ioctl dispatch, read, poll, module init and exit.
+ * /dev/sef: roles, ioctl dispatch, read, poll, mmap, module init and exit.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -581,6 +581,13 @@ static __poll_t sef_dev_poll(struct file *filp, poll_table *wait)
 	return readable ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
+static int sef_dev_mmap(struct file *filp, struct vm_area_struct *vma)
+{
+	struct sef_service *svc = sef_own_service(filp->private_data);
+
+	return IS_ERR(svc) ? PTR_ERR(svc) : sef_page_map(svc, vma);
+}
+
 static int sef_dev_open(struct inode *inode, struct file *filp)
 {
 	struct sef_file *file;
@@ -632,6 +639,7 @@ static const struct file_operations sef_fops = {
 	.release	= sef_dev_release,
 	.read		= sef_dev_read,
 	.poll		= sef_dev_poll,
+	.mmap		= sef_dev_mmap,
 	.unlocked_ioctl	= sef_dev_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 };

@@ -114,8 +114,8 @@ static u64 sef_watch_stall_ns(const struct sef_watch *watch)
 }
 
 /*
- * To another deadline. The first look is half a timeout before it; the last probe
- * so long before it that a CPU which has not answered at the deadline stalls.
+ * To another deadline. The last probe is so long before it that a CPU which has
+ * not answered at the deadline stalls.
  */
 static void sef_watch_put_off(struct sef_watch *watch, ktime_t deadline)
 {
@@ -125,7 +125,7 @@ static void sef_watch_put_off(struct sef_watch *watch, ktime_t deadline)
 	lockdep_assert_held(&watch->service->lock);
 
 	if (watch->look_time != KTIME_MAX)
-		watch->look_time = ktime_sub_ns(deadline, half_ns);
+		watch->look_time = ktime_sub_ns(deadline, watch->look_ns);
 	watch->probe_time = ktime_sub_ns(deadline, probe_ns);
 	watch->deadline = deadline;
 }
@@ -134,6 +134,7 @@ static void sef_watch_put_off(struct sef_watch *watch, ktime_t deadline)
 static void sef_watch_await(struct sef_watch *watch, ktime_t deadline,
 			    ktime_t now)
 {
+	watch->look_ns = watch->set.timeout_ns / 2;
 	watch->look_time = now;
 	watch->look.why = SEF_WHY_UNKNOWN;
 	sef_probe_reset(&watch->probe, now);
@@ -154,13 +155,34 @@ static void sef_watch_set_deadline(struct sef_watch *watch, ktime_t now)
 	watch->stalled = false;
 }
 
+static void sef_service_wake(struct sef_service *svc)
+{
+	lockdep_assert_held(&svc->lock);
+
+	svc->woken_seq = svc->ping_seq;
+	if (svc->eventfd)
+		sef_eventfd_signal(svc->eventfd);
+	if (!svc->closed)
+		wake_up_interruptible_poll(svc->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+/*
+ * A service that shares a page sees its pings there, and is woken only by a first
+ * look that finds no answer; unless somebody waits for one that takes a call.
+ */
+static bool sef_watch_is_lazy(const struct sef_watch *watch)
+{
+	return watch->service->nr_maps && !watch->asked_seq &&
+	       !(watch->set.flags & SEF_WATCH_STRICT);
+}
+
 static void sef_watch_ping(struct sef_watch *watch, ktime_t now)
 {
 	struct sef_service *svc = watch->service;
 
 	lockdep_assert_held(&svc->lock);
 
-	do_sef_ping_request(svc, now);
+	do_sef_ping_request(svc, now, !sef_watch_is_lazy(watch));
 	watch->due = ktime_add_ns(now, watch->set.period_ns);
 	if (watch->seq)
 		return;
@@ -172,9 +194,18 @@ static void sef_watch_ping(struct sef_watch *watch, ktime_t now)
 /* Half of the timeout has gone by. An answer in time makes it worth nothing. */
 static void sef_watch_look(struct sef_watch *watch)
 {
-	lockdep_assert_held(&watch->service->lock);
+	struct sef_service *svc = watch->service;
 
-	sef_look(watch->service, &watch->look);
+	lockdep_assert_held(&svc->lock);
+
+	/* It learns only now: look when it has had some time. */
+	if (svc->woken_seq < watch->seq) {
+		sef_service_wake(svc);
+		watch->look_ns /= 2;
+		watch->look_time = ktime_sub_ns(watch->deadline, watch->look_ns);
+		return;
+	}
+	sef_look(svc, &watch->look);
 	watch->look_time = KTIME_MAX;
 	sef_probe_ask(&watch->probe, &watch->look);
 	trace_sef_look(watch);
@@ -331,6 +362,12 @@ static bool sef_watch_is_put_off(struct sef_watch *watch, ktime_t now)
 	struct sef_probe *probe = &watch->probe;
 	u64 stall_ns = sef_watch_stall_ns(watch);
 
+	if (watch->service->woken_seq < watch->seq) {
+		/* The timer was so late that it has not even been told. */
+		sef_service_wake(watch->service);
+		sef_watch_put_off(watch, ktime_add_ns(now, watch->look_ns));
+		return true;
+	}
 	if (sef_probe_late(probe, now) >= stall_ns)
 		return sef_watch_check_cpu(watch, now);
 	if (sef_probe_is_answered(probe))
@@ -375,6 +412,7 @@ void sef_watch_expire(struct sef_watch *watch, ktime_t latest)
 	if (svc->type == PIDTYPE_PID && sef_service_has_ended(svc))
 		sef_service_end(svc, SEF_STATE_DEAD);
 	if (!svc->end) {
+		sef_service_collect(svc);
 		now = ktime_get();
 		sef_watch_check_timer(watch, latest, now);
 		sef_watch_advance(watch, now);
@@ -384,21 +422,25 @@ out:
 }
 
 /* A sign of life; the service has recorded what it answers. */
-static void sef_watch_pong(struct sef_watch *watch, u64 named, ktime_t now)
+static void sef_watch_pong(struct sef_watch *watch, const struct sef_pong *pong)
 {
 	struct sef_service *svc = watch->service;
+	ktime_t now = pong->time;
 
 	lockdep_assert_held(&svc->lock);
 
 	if (watch->set.flags & SEF_WATCH_STRICT &&
-	    (!named || named < watch->last_seq))
+	    (!pong->named || pong->seq < watch->last_seq))
 		return;
+	watch->due = max(watch->due, (ktime_t)ktime_add_ns(pong->alive,
+							   watch->set.period_ns));
 	if (watch->seq && svc->pong_seq >= watch->seq) {
-		svc->latency.headroom_ns = min(svc->latency.headroom_ns,
-					       sef_ns_since(now, watch->deadline));
+		if (!pong->stored)
+			svc->latency.headroom_ns =
+				min(svc->latency.headroom_ns,
+				    sef_ns_since(now, watch->deadline));
 		watch->seq = 0;
 	}
-	watch->due = ktime_add_ns(now, watch->set.period_ns);
 	watch->extend_end = 0;
 	watch->extend_max = 0;
 	watch->misses = 0;
@@ -526,10 +568,11 @@ int sef_watch_ask(struct sef_watch *watch, u64 *seq)
 
 	spin_lock_irq(&svc->lock);
 	if (!svc->end) {
+		sef_service_collect(svc);
 		watch->asked_time = ktime_get();
+		watch->asked_seq = svc->ping_seq + 1;
 		sef_watch_ping(watch, watch->asked_time);
 		sef_watch_arm(watch, watch->asked_time);
-		watch->asked_seq = svc->ping_seq;
 		*seq = svc->ping_seq;
 		err = 0;
 	}
@@ -538,7 +581,7 @@ int sef_watch_ask(struct sef_watch *watch, u64 *seq)
 }
 
 /* Ask the service whether it is alive. */
-void do_sef_ping_request(struct sef_service *svc, ktime_t now)
+void do_sef_ping_request(struct sef_service *svc, ktime_t now, bool wake)
 {
 	lockdep_assert_held(&svc->lock);
 
@@ -548,10 +591,9 @@ void do_sef_ping_request(struct sef_service *svc, ktime_t now)
 	svc->ping_time = now;
 	trace_sef_ping(svc);
 
-	if (svc->eventfd)
-		sef_eventfd_signal(svc->eventfd);
-	if (!svc->closed)
-		wake_up_interruptible_poll(svc->wait, EPOLLIN | EPOLLRDNORM);
+	sef_page_ping(svc);
+	if (wake)
+		sef_service_wake(svc);
 }
 
 void sef_setcb_ping_reply(struct sef_service *svc, sef_cb_ping_reply_t cb)
@@ -586,30 +628,32 @@ static void sef_latency_add(struct sef_service *svc, u64 rtt_ns)
 }
 
 /* The default: the pong is recorded, and every watch learns of it. */
-void sef_cb_ping_reply_pong(struct sef_service *svc, u64 named, ktime_t now)
+void sef_cb_ping_reply_pong(struct sef_service *svc, const struct sef_pong *pong)
 {
-	u64 seq = named ?: svc->ping_seq;
 	struct sef_watch *watch;
 
 	lockdep_assert_held(&svc->lock);
 
-	if (seq > svc->pong_seq) {
-		sef_latency_add(svc, sef_ns_since(svc->asked_time, now));
+	if (pong->seq > svc->pong_seq) {
+		if (!pong->stored)
+			sef_latency_add(svc, sef_ns_since(svc->asked_time,
+							  pong->time));
 		svc->asked_time = svc->ping_time;
-		svc->pong_seq = seq;
+		svc->pong_seq = pong->seq;
 	}
-	svc->named_seq = max(svc->named_seq, named);
+	if (pong->named)
+		svc->named_seq = max(svc->named_seq, pong->seq);
 	svc->ponged = true;
 	trace_sef_pong(svc);
 
 	/* They tell how long it was silent: the pong is its end. */
 	list_for_each_entry(watch, &svc->watches, by_service)
-		sef_watch_pong(watch, named, now);
-	svc->pong_time = now;
+		sef_watch_pong(watch, pong);
+	svc->pong_time = max(svc->pong_time, pong->alive);
 }
 
 /* The null: whoever asked will go without an answer. */
-void sef_cb_ping_reply_null(struct sef_service *svc, u64 named, ktime_t now)
+void sef_cb_ping_reply_null(struct sef_service *svc, const struct sef_pong *pong)
 {
 }
 
@@ -651,6 +695,7 @@ static u64 sef_service_answered(struct sef_service *svc)
 /* The service calls: let its reply policy answer. 0 names no ping. */
 int sef_service_pong(struct sef_service *svc, u64 named)
 {
+	struct sef_pong pong = { .named = named };
 	struct pid *was = NULL;
 	int err = 0;
 
@@ -664,11 +709,30 @@ int sef_service_pong(struct sef_service *svc, u64 named)
 			was = svc->speaker;
 			svc->speaker = get_pid(task_pid(current));
 		}
-		svc->cb.ping_reply(svc, named, ktime_get());
+		pong.seq = named ?: svc->ping_seq;
+		pong.time = ktime_get();
+		pong.alive = pong.time;
+		svc->cb.ping_reply(svc, &pong);
 	}
 	spin_unlock_irq(&svc->lock);
 	put_pid(was);
 	return err;
+}
+
+/* Whoever looks at the service takes note of what it has stored by then. */
+void sef_service_collect(struct sef_service *svc)
+{
+	struct sef_pong pong = { .seq = sef_page_answer(svc), .stored = true };
+
+	lockdep_assert_held(&svc->lock);
+
+	if (!pong.seq || svc->end)
+		return;
+	pong.time = ktime_get();
+	/* When it was stored nobody knows, but not before it was asked for. */
+	if (pong.seq == svc->ping_seq)
+		pong.alive = svc->ping_time;
+	svc->cb.ping_reply(svc, &pong);
 }
 
 static u64 sef_watch_extend(struct sef_watch *watch, u64 extend_ns, ktime_t now)
@@ -722,6 +786,7 @@ static bool sef_service_is_asked(struct sef_service *svc)
 {
 	lockdep_assert_held(&svc->lock);
 
+	sef_service_collect(svc);
 	return svc->ping_seq > max(sef_service_answered(svc), svc->read_seq);
 }
 

@@ -76,6 +76,7 @@
 #include <linux/sef.h>
 
 struct eventfd_ctx;
+struct vm_area_struct;
 struct sef_queue;
 struct sef_service;
 struct sef_supervisor;
@@ -143,9 +144,18 @@ struct sef_file {
 	struct sef_supervisor	supervisor;	/* with SEF_ROLE_SUPERVISOR */
 };
 
+/* An answer. */
+struct sef_pong {
+	u64			seq;		/* up to this ping */
+	bool			named;		/* by whoever answers */
+	bool			stored;		/* in the page, and found there */
+	ktime_t			time;		/* when it came, or was found */
+	ktime_t			alive;		/* it was, then or later */
+};
+
 /* What a service does when it is to answer: its half of the callback table. */
-typedef void (*sef_cb_ping_reply_t)(struct sef_service *svc, u64 named,
-				    ktime_t now);
+typedef void (*sef_cb_ping_reply_t)(struct sef_service *svc,
+				    const struct sef_pong *pong);
 
 enum sef_mode {
 	SEF_MODE_UNKNOWN,
@@ -256,6 +266,7 @@ struct sef_service {
 	u64			pong_seq;	/* the last answered */
 	u64			named_seq;	/* the last answered by name */
 	u64			read_seq;	/* the last read() took */
+	u64			woken_seq;	/* the last it was woken for */
 	ktime_t			ping_time;	/* of ping_seq */
 	ktime_t			asked_time;	/* of the first unanswered */
 	ktime_t			pong_time;	/* last sign of life, or born */
@@ -263,6 +274,8 @@ struct sef_service {
 	struct pid		*speaker;	/* the thread that ponged last */
 	u64			rtt_ns;
 	struct sef_latency	latency;
+	struct sef_page		*page;		/* or NULL; set once */
+	unsigned int		nr_maps;	/* of the page */
 
 	struct rcu_head		rcu;
 };
@@ -298,6 +311,7 @@ struct sef_watch {
 	u64			seq;		/* the ping outstanding, or 0 */
 	u64			last_seq;	/* the last that was, or is */
 	ktime_t			deadline;	/* its own */
+	u64			look_ns;	/* before the deadline */
 	ktime_t			look_time;	/* of its first look, or MAX */
 	struct sef_look		look;		/* that look, once taken */
 	ktime_t			probe_time;	/* of its last probe, or MAX */
@@ -339,14 +353,17 @@ sef_watch_first_look(const struct sef_watch *watch)
 /* sef_ping.c: the callback table and the life of a ping */
 #define SEF_CB_PING_REPLY_DEFAULT	sef_cb_ping_reply_pong
 
-void do_sef_ping_request(struct sef_service *svc, ktime_t now);
+void do_sef_ping_request(struct sef_service *svc, ktime_t now, bool wake);
 void sef_setcb_ping_reply(struct sef_service *svc, sef_cb_ping_reply_t cb);
-void sef_cb_ping_reply_pong(struct sef_service *svc, u64 named, ktime_t now);
-void sef_cb_ping_reply_null(struct sef_service *svc, u64 named, ktime_t now);
+void sef_cb_ping_reply_pong(struct sef_service *svc,
+			    const struct sef_pong *pong);
+void sef_cb_ping_reply_null(struct sef_service *svc,
+			    const struct sef_pong *pong);
 
 enum sef_reply sef_service_reply(struct sef_service *svc);
 void sef_service_set_reply(struct sef_service *svc, enum sef_reply reply);
 int sef_service_pong(struct sef_service *svc, u64 named);
+void sef_service_collect(struct sef_service *svc);
 u64 sef_service_extend(struct sef_service *svc, u64 extend_ns);
 bool sef_service_has_request(struct sef_service *svc);
 bool sef_service_take_request(struct sef_service *svc, struct sef_request *req);
@@ -379,6 +396,12 @@ void sef_probe_ask(struct sef_probe *probe, const struct sef_look *look);
 u64 sef_probe_late(struct sef_probe *probe, ktime_t now);
 void sef_probe_tell(struct sef_probe *probe, struct sef_service *svc,
 		    struct sef_look *look);
+
+/* sef_page.c: pongs by store */
+int sef_page_map(struct sef_service *svc, struct vm_area_struct *vma);
+void sef_page_ping(struct sef_service *svc);
+u64 sef_page_answer(struct sef_service *svc);
+void sef_page_free(struct sef_service *svc);
 
 /* sef_queue.c: when */
 void sef_wakeup_init(struct sef_wakeup *wakeup);

@@ -381,6 +381,7 @@ static void sef_service_free(struct sef_service *svc)
 	put_pid(svc->pid);
 	put_pid(svc->process);
 	put_pid(svc->speaker);
+	sef_page_free(svc);
 	if (svc->eventfd)
 		eventfd_ctx_put(svc->eventfd);
 	kfree_rcu(svc, rcu);

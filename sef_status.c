@@ -76,8 +76,10 @@ static bool sef_status_tell(struct sef_service *svc, struct sef_supervisor *sup,
 		return false;
 	spin_lock_irq(&svc->lock);
 	visible = watch || !svc->closed;
-	if (visible)
+	if (visible) {
+		sef_service_collect(svc);
 		sef_status_of_service(svc, args);
+	}
 	if (watch)
 		sef_status_of_watch(watch, args);
 	spin_unlock_irq(&svc->lock);

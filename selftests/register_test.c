@@ -46,7 +46,7 @@ TEST_F(reg, no_role) {
 	EXPECT_EQ(-1, write(self->fd, &c, 1));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, self->fd, 0));
-	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(EBADFD, errno);
 	/* asking for a status takes none */
 	EXPECT_EQ(ESRCH, status_error(self->fd, ~0ULL, 0));
 	expect_no_role(_metadata, self->fd);

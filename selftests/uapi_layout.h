@@ -153,4 +153,8 @@ LAYOUT_AT(sef_latency_args, max_ns, 48);
 LAYOUT_AT(sef_latency_args, headroom_ns, 56);
 LAYOUT_AT(sef_latency_args, buckets, 64);
 
+LAYOUT_SIZE(sef_page, 256);
+LAYOUT_AT(sef_page, ping_seq, 0);
+LAYOUT_AT(sef_page, pong_seq, 128);
+
 #endif /* UAPI_LAYOUT_H */

@@ -617,6 +617,60 @@ struct sef_latency_args {
 	__u32	buckets[SEF_LATENCY_BUCKETS];
 };
 
+/**
+ * struct sef_page - what a service shares with the kernel: pongs by store
+ * @ping_seq: the seq of the last ping, its low 32 bits. The kernel stores it, with
+ *	release.
+ * @pong_seq: the seq of the ping that is answered, and with it every earlier
+ *	one. The service stores it, with release. Anything that is not the seq of
+ *	a ping sent and not answered yet is ignored.
+ *
+ * mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) of a
+ * service's file. While it is mapped, a ping is published there at once, and the
+ * eventfd, poll and read tell of it only when half the timeout has gone by
+ * without an answer. So a service that is busy, and looks at the page each time it
+ * comes round, is never woken; and one that waits for work is woken as before,
+ * and may answer by either way.
+ *
+ * The kernel finds a pong at its own next look, which is in time for the deadline.
+ * When it was stored is not known: silence is counted from the ping that it
+ * answers, and SEF_IOC_LATENCY knows nothing of it. Not lazy are the pings of
+ * a strict watch, which takes SEF_IOC_PONG only; nor is a SEF_IOC_PING, whose answer
+ * is found sooner if it is a SEF_IOC_PONG.
+ *
+ * A mapping is not inherited by fork, nor dumped; it can't be executed. It keeps the
+ * file open as a descriptor does. Whoever can write there can pong: all threads
+ * of the process.
+ *
+ * mmap fails with EBADFD: not a service's file. EPERM: the caller is not the
+ * service; PROT_EXEC. EINVAL: not one page from offset 0 on; not MAP_SHARED, or the
+ * file is not open for writing. ENOMEM.
+ */
+struct sef_page {
+	__u32	ping_seq;
+	__u32	__reserved1[31];
+	__u32	pong_seq;
+	__u32	__reserved2[31];
+};
+
+#ifndef __KERNEL__
+/**
+ * sef_page_pong - answer the last ping, if it has no answer yet
+ * @page: of the calling process's service.
+ * @last: what this returned last in the same thread, at first 0.
+ *
+ * One load; and one store if there was a ping since. Any thread may call it.
+ */
+static __inline__ __u32 sef_page_pong(struct sef_page *page, __u32 last)
+{
+	__u32 seq = __atomic_load_n(&page->ping_seq, __ATOMIC_ACQUIRE);
+
+	if (seq != last)
+		__atomic_store_n(&page->pong_seq, seq, __ATOMIC_RELEASE);
+	return seq;
+}
+#endif
+
 #define SEF_IOC_MAGIC		0xD9
 
 /**
