@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * stall TID MS TIMES: on the host, hold a thread for MS ms, TIMES times, a second
- * apart. Of QEMU's threads one runs a virtual CPU: an overloaded host does to it
- * what this does.
+ * stall TID MS...: on the host, hold a thread for each of these times in turn, a
+ * second apart. Of QEMU's threads one runs a virtual CPU: an overloaded host does to
+ * it what this does.
  */
 #include <err.h>
 #include <errno.h>
@@ -31,12 +31,12 @@ static void hold(pid_t tid, unsigned int ms)
 
 int main(int argc, char **argv)
 {
-	int times;
+	int i;
 
-	if (argc != 4)
-		errx(1, "usage: stall TID MS TIMES");
-	for (times = atoi(argv[3]); times > 0; times--) {
-		hold(atoi(argv[1]), atoi(argv[2]));
+	if (argc < 3)
+		errx(1, "usage: stall TID MS...");
+	for (i = 2; i < argc; i++) {
+		hold(atoi(argv[1]), atoi(argv[i]));
 		sleep(1);
 	}
 	return 0;

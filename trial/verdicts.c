@@ -34,15 +34,16 @@
 #define STOOD_STILL	(3 * SEC)	/* of the 5 s asked for */
 #define CGROUP		"/sys/fs/cgroup/trial"
 #define CPU_STALLED	(200 * MSEC)
-#define CPU_STALLS	8		/* of the 10 asked for */
+#define CPU_STALLS	12		/* as many as asked for */
 #define OOMS		3
 #define OOM_PATIENCE	(120 * SEC)
 #define CHUNK		(4UL << 20)
-#define NR_WHY		(SEF_WHY_STALLED + 1)
+#define NR_WHY		(SEF_WHY_EXITING + 1)
 
 static const char *const causes[NR_WHY] = {
 	"unknown", "null reply policy", "stopped", "traced", "frozen",
-	"starved", "machine stalled",
+	"starved", "machine stalled", "spun in user mode", "spun in the kernel",
+	"blocked", "asleep", "exiting",
 };
 
 static struct service {
@@ -154,6 +155,27 @@ static void tell_proc(const struct service *service, const char *file)
 	fclose(f);
 }
 
+/* What the kernel saw of the service at the last miss. */
+static void tell_why(const struct service *service)
+{
+	struct sef_why_args why = { .id = service->id };
+	char *line;
+
+	if (ioctl(sef, SEF_IOC_WHY, &why))
+		err(1, "cannot get why pid %d did not answer", service->pid);
+	printf("    why: %s, ping %llu, looked at %.1f ms ago, %.1f ms after the first look; known 0x%x\n",
+	       cause(why.why), (unsigned long long)why.seq, why.age_ns / 1e6,
+	       why.window_ns / 1e6, why.known);
+	printf("    why: ran %.3f ms in user mode and %.3f in the kernel, waited %.3f, switched %llu + %llu times\n",
+	       why.user_ns / 1e6, why.kernel_ns / 1e6, why.waited_ns / 1e6,
+	       (unsigned long long)why.voluntary,
+	       (unsigned long long)why.involuntary);
+	printf("    why: tid %d, state %c, system call %d\n", why.tid,
+	       why.state ? (int)why.state : '-', why.syscall);
+	for (line = strtok(why.stack, "\n"); line; line = strtok(NULL, "\n"))
+		printf("      %s\n", line);
+}
+
 /* What there is to explain a false verdict with. */
 static void tell_false(const struct service *service,
 		       const struct sef_event *event)
@@ -172,6 +194,7 @@ static void tell_false(const struct service *service,
 	printf("    status: silent %.1f ms, credit %.1f ms (%.1f before this phase), rtt %.3f ms\n",
 	       status.silent_ns / 1e6, status.credit_ns / 1e6,
 	       service->credit_ns / 1e6, status.rtt_ns / 1e6);
+	tell_why(service);
 	tell_proc(service, "stat");
 	tell_proc(service, "schedstat");
 	tell_proc(service, "syscall");
