@@ -19,7 +19,7 @@ static void hold(pid_t tid, unsigned int ms)
 	if (ptrace(PTRACE_SEIZE, tid, 0, 0)) {
 		if (errno == ESRCH)	/* the VM has seen enough, and ended */
 			exit(0);
-		err(1, "cannot hold a thread of QEMU (as root, or with kernel.yama.ptrace_scope=0?)");
+		err(1, "cannot hold QEMU's thread (as root, or with kernel.yama.ptrace_scope=0?)");
 	}
 	if (ptrace(PTRACE_INTERRUPT, tid, 0, 0) ||
 	    waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status))

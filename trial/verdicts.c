@@ -163,14 +163,16 @@ static void tell_why(const struct service *service)
 
 	if (ioctl(sef, SEF_IOC_WHY, &why))
 		err(1, "cannot get why pid %d did not answer", service->pid);
-	printf("    why: %s, ping %llu, looked at %.1f ms ago, %.1f ms after the first look; known 0x%x\n",
+	printf("    why: %s, ping %llu, looked at %.1f ms ago, known 0x%x\n",
 	       cause(why.why), (unsigned long long)why.seq, why.age_ns / 1e6,
-	       why.window_ns / 1e6, why.known);
-	printf("    why: ran %.3f ms in user mode and %.3f in the kernel, waited %.3f, switched %llu + %llu times\n",
-	       why.user_ns / 1e6, why.kernel_ns / 1e6, why.waited_ns / 1e6,
+	       why.known);
+	printf("    in %.1f ms: %.3f ms in user mode, %.3f in the kernel, %.3f runnable\n",
+	       why.window_ns / 1e6, why.user_ns / 1e6, why.kernel_ns / 1e6,
+	       why.waited_ns / 1e6);
+	printf("    in that time: %llu switches of its own will, %llu others\n",
 	       (unsigned long long)why.voluntary,
 	       (unsigned long long)why.involuntary);
-	printf("    why: tid %d, state %c, system call %d\n", why.tid,
+	printf("    at its end: tid %d, state %c, system call %d\n", why.tid,
 	       why.state ? (int)why.state : '-', why.syscall);
 	for (line = strtok(why.stack, "\n"); line; line = strtok(NULL, "\n"))
 		printf("      %s\n", line);
