@@ -115,6 +115,20 @@ static void start_services(void)
 	munmap(ids, SERVICES * sizeof(*ids));
 }
 
+/*
+ * And see them dead: else their deaths, a thousand, are told to the VM's first
+ * process while it writes down how we ended.
+ */
+static void stop_services(void)
+{
+	int i;
+
+	for (i = 0; i < SERVICES; i++)
+		kill(services[i].pid, SIGKILL);
+	for (i = 0; i < SERVICES; i++)
+		kill_and_reap(services[i].pid);
+}
+
 static void watch_services(void)
 {
 	struct sef_watch_args watch = {
@@ -582,6 +596,7 @@ int main(int argc, char **argv)
 		live_through(phase_of(argv[i]));
 	for (i = 0; argc < 2 && i < (int)NR_PHASES; i++)
 		live_through(&phases[i]);
+	stop_services();
 
 	/* A death is the consequence of a verdict, or false by itself. */
 	wrong = total.deaths > total.unresponsive ? total.deaths :
