@@ -15,6 +15,7 @@
 #include <linux/bitops.h>
 #include <linux/cred.h>
 #include <linux/eventfd.h>
+#include <linux/indirect_call_wrapper.h>
 #include <linux/nospec.h>
 #include <linux/printk.h>
 #include <linux/timekeeping.h>
@@ -400,10 +401,9 @@ static void sef_watch_advance(struct sef_watch *watch, ktime_t now)
  * In a timer's interrupt, and under RCU, which keeps the memory of both. What they
  * refer to is theirs only as long as the watch is on the list.
  */
-void sef_watch_expire(struct sef_watch *watch, ktime_t latest)
+void sef_watch_expire(struct sef_watch *watch, ktime_t latest, ktime_t now)
 {
 	struct sef_service *svc = watch->service;
-	ktime_t now;
 
 	spin_lock(&svc->lock);
 	if (list_empty(&watch->by_service))
@@ -412,8 +412,7 @@ void sef_watch_expire(struct sef_watch *watch, ktime_t latest)
 	if (svc->type == PIDTYPE_PID && sef_service_has_ended(svc))
 		sef_service_end(svc, SEF_STATE_DEAD);
 	if (!svc->end) {
-		sef_service_collect(svc);
-		now = ktime_get();
+		sef_service_collect(svc, now);
 		sef_watch_check_timer(watch, latest, now);
 		sef_watch_advance(watch, now);
 	}
@@ -568,8 +567,8 @@ int sef_watch_ask(struct sef_watch *watch, u64 *seq)
 
 	spin_lock_irq(&svc->lock);
 	if (!svc->end) {
-		sef_service_collect(svc);
 		watch->asked_time = ktime_get();
+		sef_service_collect(svc, watch->asked_time);
 		watch->asked_seq = svc->ping_seq + 1;
 		sef_watch_ping(watch, watch->asked_time);
 		sef_watch_arm(watch, watch->asked_time);
@@ -692,6 +691,13 @@ static u64 sef_service_answered(struct sef_service *svc)
 	return svc->pong_seq;
 }
 
+/* Through the callback table, without what an indirect call costs today. */
+static void sef_service_answer(struct sef_service *svc,
+				 const struct sef_pong *pong)
+{
+	INDIRECT_CALL_1(svc->cb.ping_reply, sef_cb_ping_reply_pong, svc, pong);
+}
+
 /* The service calls: let its reply policy answer. 0 names no ping. */
 int sef_service_pong(struct sef_service *svc, u64 named)
 {
@@ -712,27 +718,31 @@ int sef_service_pong(struct sef_service *svc, u64 named)
 		pong.seq = named ?: svc->ping_seq;
 		pong.time = ktime_get();
 		pong.alive = pong.time;
-		svc->cb.ping_reply(svc, &pong);
+		sef_service_answer(svc, &pong);
 	}
 	spin_unlock_irq(&svc->lock);
-	put_pid(was);
+	if (was)
+		put_pid(was);
 	return err;
 }
 
 /* Whoever looks at the service takes note of what it has stored by then. */
-void sef_service_collect(struct sef_service *svc)
+void sef_service_collect(struct sef_service *svc, ktime_t now)
 {
-	struct sef_pong pong = { .seq = sef_page_answer(svc), .stored = true };
+	struct sef_pong pong = {
+		.seq = sef_page_answer(svc),
+		.stored = true,
+		.time = now,
+	};
 
 	lockdep_assert_held(&svc->lock);
 
 	if (!pong.seq || svc->end)
 		return;
-	pong.time = ktime_get();
 	/* When it was stored nobody knows, but not before it was asked for. */
 	if (pong.seq == svc->ping_seq)
 		pong.alive = svc->ping_time;
-	svc->cb.ping_reply(svc, &pong);
+	sef_service_answer(svc, &pong);
 }
 
 static u64 sef_watch_extend(struct sef_watch *watch, u64 extend_ns, ktime_t now)
@@ -786,7 +796,8 @@ static bool sef_service_is_asked(struct sef_service *svc)
 {
 	lockdep_assert_held(&svc->lock);
 
-	sef_service_collect(svc);
+	if (svc->page)
+		sef_service_collect(svc, ktime_get());
 	return svc->ping_seq > max(sef_service_answered(svc), svc->read_seq);
 }
 

@@ -363,7 +363,7 @@ void sef_cb_ping_reply_null(struct sef_service *svc,
 enum sef_reply sef_service_reply(struct sef_service *svc);
 void sef_service_set_reply(struct sef_service *svc, enum sef_reply reply);
 int sef_service_pong(struct sef_service *svc, u64 named);
-void sef_service_collect(struct sef_service *svc);
+void sef_service_collect(struct sef_service *svc, ktime_t now);
 u64 sef_service_extend(struct sef_service *svc, u64 extend_ns);
 bool sef_service_has_request(struct sef_service *svc);
 bool sef_service_take_request(struct sef_service *svc, struct sef_request *req);
@@ -373,7 +373,7 @@ void sef_service_end(struct sef_service *svc, enum sef_state end);
 void sef_service_resume(struct sef_service *svc);
 
 void sef_watch_init(struct sef_watch *watch, struct sef_supervisor *sup);
-void sef_watch_expire(struct sef_watch *watch, ktime_t latest);
+void sef_watch_expire(struct sef_watch *watch, ktime_t latest, ktime_t now);
 void sef_watch_begin(struct sef_watch *watch, struct sef_service *svc,
 		     const struct sef_watch_args *args);
 void sef_watch_change(struct sef_watch *watch,

@@ -66,7 +66,7 @@ static enum hrtimer_restart sef_queue_expire(struct hrtimer *timer)
 		latest = watch->wakeup.latest.expires;
 		timerqueue_del(&queue->head, &watch->wakeup.latest);
 		spin_unlock(&queue->lock);
-		sef_watch_expire(watch, latest);
+		sef_watch_expire(watch, latest, now);
 		now = ktime_get();
 		spin_lock(&queue->lock);
 	}
@@ -84,7 +84,8 @@ void sef_queue_del(struct sef_watch *watch)
 
 	lockdep_assert_held(&watch->service->lock);
 
-	if (!queue)
+	/* Out for good, if it is: only this lock's holder puts it in. */
+	if (!queue || data_race(RB_EMPTY_NODE(&wakeup->latest.node)))
 		return;
 	/* Its timer stays as it is, and finds nothing to do. */
 	spin_lock(&queue->lock);

@@ -77,7 +77,7 @@ static bool sef_status_tell(struct sef_service *svc, struct sef_supervisor *sup,
 	spin_lock_irq(&svc->lock);
 	visible = watch || !svc->closed;
 	if (visible) {
-		sef_service_collect(svc);
+		sef_service_collect(svc, ktime_get());
 		sef_status_of_service(svc, args);
 	}
 	if (watch)

@@ -273,7 +273,8 @@ bool sef_probe_is_answered(struct sef_probe *probe)
 /* A new ping: what was asked before does not matter, but that it still is. */
 void sef_probe_reset(struct sef_probe *probe, ktime_t now)
 {
-	probe->asked = sef_probe_is_answered(probe) ? 0 : now;
+	if (probe->asked)
+		probe->asked = sef_probe_is_answered(probe) ? 0 : now;
 }
 
 /* The CPU that the thread is on, or was and waits on; not this one, that runs. */
