@@ -75,6 +75,12 @@ trial: ## lateness of a SIGKILL under load, and false verdicts on 1000 services
 	@vm/module $(KERNEL)
 	@trial/run $(KERNEL)
 
+bench: ## what liveness costs, in instructions, beside user space
+	@vm/deps
+	@vm/fetch busybox $(KERNEL)
+	@vm/module $(KERNEL)
+	@bench/run $(KERNEL)
+
 fetch-new: ## fetch newer VM kernels if Debian has them
 	@vm/deps
 	@vm/fetch --new $(KERNELS)
@@ -87,4 +93,4 @@ distclean: clean ## the same, and the cache of VM kernels
 	rm -rf $(foreach d,[1-9].* kasan kcsan coverage busybox kselftest tmp.* lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
-.PHONY: all help headers load unload install modules vm shell demo test test-debug coverage trial fetch-new clean distclean
+.PHONY: all help headers load unload install modules vm shell demo test test-debug coverage trial bench fetch-new clean distclean

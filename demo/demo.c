@@ -246,6 +246,22 @@ static void watch_services(int sef)
 
 /* Verdicts */
 
+static const char *const causes[] = {
+	[SEF_WHY_NULL_REPLY]	= "null reply policy",
+	[SEF_WHY_STOPPED]	= "stopped by a signal",
+	[SEF_WHY_TRACED]	= "held by a debugger",
+	[SEF_WHY_FROZEN]	= "frozen",
+	[SEF_WHY_STARVED]	= "starved of the CPU",
+	[SEF_WHY_STALLED]	= "the machine stood still",
+	[SEF_WHY_SPUN_USER]	= "spinning",
+	[SEF_WHY_SPUN_KERNEL]	= "spinning in the kernel",
+	[SEF_WHY_BLOCKED]	= "blocked in the kernel",
+	[SEF_WHY_ASLEEP]	= "asleep in a system call",
+	[SEF_WHY_EXITING]	= "exiting",
+};
+
+#define NR_CAUSES	(sizeof(causes) / sizeof(causes[0]))
+
 static void print_details(const struct sef_event *event)
 {
 	int status = event->wait_status;
@@ -261,8 +277,8 @@ static void print_details(const struct sef_event *event)
 	case SEF_STATE_UNRESPONSIVE:
 		printf("silent for %.1f s, missed %u", event->silent_ns / 1e9,
 		       event->misses);
-		if (event->why == SEF_WHY_NULL_REPLY)
-			printf(", null reply policy");
+		if (event->why < NR_CAUSES && causes[event->why])
+			printf(", %s", causes[event->why]);
 		break;
 	case SEF_STATE_DEAD:
 		if (WIFSIGNALED(status))
