@@ -309,7 +309,7 @@ static bool sef_watch_stalled(struct sef_watch *watch, u64 ns)
 		sef_watch_credit(watch, ns);
 		return true;
 	}
-	watch->stalled = watch->stalled_ns >= timeout_ns / 2;
+	watch->stalled = watch->stalled_ns >= timeout_ns / 4;
 	return false;
 }
 

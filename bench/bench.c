@@ -208,16 +208,18 @@ static void bench_calls(void)
 static volatile unsigned long *spins;	/* shared with the spinner */
 static double spins_a_ns;
 
-static void start_spinner(void)
+static pid_t start_spinner(void)
 {
 	struct sched_param param = { 0 };
+	pid_t pid;
 
 	spins = mmap(NULL, sizeof(*spins), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (spins == MAP_FAILED)
 		err(1, "mmap");
-	if (fork())
-		return;
+	pid = fork();
+	if (pid)
+		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (sched_setscheduler(0, SCHED_IDLE, &param))
 		err(1, "SCHED_IDLE");
@@ -398,9 +400,8 @@ static void bench_periods(void)
 {
 	static const int ns[] = { 10, 100, 1000, 10000 };
 	unsigned int p, k;
-	pid_t pid;
+	pid_t pid, spinner = start_spinner();
 
-	start_spinner();
 	spin_rate();
 	spins_a_ns = spin_rate();
 	for (p = 0; p < sizeof(periods) / sizeof(periods[0]); p++)
@@ -417,6 +418,7 @@ static void bench_periods(void)
 			close(ready[1]);
 			sleep_ns(SEC);
 		}
+	end(spinner);
 }
 
 /* All at once, and how long nobody else has the CPU */

@@ -94,8 +94,9 @@ enum sef_state {
  * @SEF_WHY_TRACED: held by a debugger.
  * @SEF_WHY_FROZEN: frozen, by its cgroup or for a suspend of the machine.
  * @SEF_WHY_STARVED: runnable, and without a CPU for half of the time or more.
- * @SEF_WHY_STALLED: the machine stood still, or the CPU that the service was on:
- *	the kernel's own timer was late, or the CPU did not answer an interrupt.
+ * @SEF_WHY_STALLED: the machine stood still, or the CPU that the service was on,
+ *	for a quarter of the timeout or more: the kernel's own timer was late, or the
+ *	CPU did not answer an interrupt.
  * @SEF_WHY_SPUN_USER: it ran, or was about to, at both looks, or ran for half of
  *	the time or more; most of it in user mode.
  * @SEF_WHY_SPUN_KERNEL: the same, most of it in the kernel.
