@@ -207,10 +207,10 @@ static int sef_set_newcomers(struct sef_file *file, void *data)
 
 	mutex_lock(&file->lock);
 	if (file->role != SEF_ROLE_SERVICE) {
-		sef_newcomers(&file->supervisor, args->on);
+		err = sef_newcomers(&file->supervisor, &file->account, args->on);
 		/* Pairs with sef_role(). */
-		smp_store_release(&file->role, SEF_ROLE_SUPERVISOR);
-		err = 0;
+		if (!err)
+			smp_store_release(&file->role, SEF_ROLE_SUPERVISOR);
 	}
 	mutex_unlock(&file->lock);
 	return err;
@@ -624,7 +624,7 @@ static int sef_dev_release(struct inode *inode, struct file *filp)
 	while ((node = rb_first(&file->supervisor.watches)))
 		sef_watch_remove(rb_entry(node, struct sef_watch, by_id),
 				 &file->account);
-	sef_newcomers(&file->supervisor, false);
+	sef_newcomers(&file->supervisor, &file->account, false);
 	mutex_unlock(&file->lock);
 
 	sef_account_close(&file->account);

@@ -172,6 +172,9 @@ void sef_escalate_step(struct sef_watch *watch, ktime_t now)
 	/* Somebody has it in his debugger, say: ask again a timeout later. */
 	sef_look(watch->service, &look);
 	why = sef_why_silent(sef_watch_first_look(watch), &look);
+	/* Or its CPU stands still, which says nothing of the service. */
+	if (sef_watch_probe_late(watch, now) >= sef_watch_stall_ns(watch))
+		why = SEF_WHY_STALLED;
 	if (set->excuse & SEF_EXCUSE(why)) {
 		watch->step_time = ktime_add_ns(now, set->timeout_ns);
 		return;

@@ -109,7 +109,7 @@ static void sef_watch_arm(struct sef_watch *watch, ktime_t now)
 }
 
 /* A machine that stood still for less than this may pass for a slow one. */
-static u64 sef_watch_stall_ns(const struct sef_watch *watch)
+u64 sef_watch_stall_ns(const struct sef_watch *watch)
 {
 	return max_t(u64, watch->set.timeout_ns / 16, NSEC_PER_MSEC);
 }
@@ -279,11 +279,10 @@ static void sef_watch_credit(struct sef_watch *watch, u64 ns)
 {
 	lockdep_assert_held(&watch->service->lock);
 
-	if (!watch->seq && watch->step_time == KTIME_MAX)
-		return;
-	watch->credit_ns += ns;
 	if (watch->step_time != KTIME_MAX)
 		watch->step_time = ktime_add_ns(watch->step_time, ns);
+	if (watch->seq || watch->step_time != KTIME_MAX)
+		watch->credit_ns += ns;
 	/* What was late now is not to be late for the same time once more. */
 	if (watch->probe.asked)
 		watch->probe.asked = ktime_add_ns(watch->probe.asked, ns);
@@ -291,23 +290,27 @@ static void sef_watch_credit(struct sef_watch *watch, u64 ns)
 }
 
 /*
- * The machine, or the CPU of the service, stood still for @ns. A ping is put off
- * by one timeout in all; what goes beyond is excused, so that it is late in
- * the end. Returns whether it is put off.
+ * The machine, or the CPU of the service, stood still for @ns. A step is put off
+ * by all of it, a ping by one timeout in all; what goes beyond is excused, so that
+ * it is late in the end. Returns whether a ping is put off.
  */
 static bool sef_watch_stalled(struct sef_watch *watch, u64 ns)
 {
 	u64 timeout_ns = watch->set.timeout_ns;
+	bool excused = watch->set.excuse & SEF_EXCUSE(SEF_WHY_STALLED);
 
 	lockdep_assert_held(&watch->service->lock);
 
 	if (ns < sef_watch_stall_ns(watch))
 		return false;
 	watch->stalled_ns += ns;
-	if (watch->set.excuse & SEF_EXCUSE(SEF_WHY_STALLED) &&
-	    watch->stalled_ns <= timeout_ns) {
+	if (excused && watch->stalled_ns <= timeout_ns) {
 		sef_watch_credit(watch, ns);
 		return true;
+	}
+	if (excused && watch->step_time != KTIME_MAX) {
+		watch->credit_ns += ns;
+		watch->step_time = ktime_add_ns(watch->step_time, ns);
 	}
 	watch->stalled = watch->stalled_ns >= timeout_ns / 4;
 	return false;
@@ -324,6 +327,23 @@ static void sef_watch_check_timer(struct sef_watch *watch, ktime_t latest,
 	sef_watch_stalled(watch, sef_ns_since(latest, now));
 }
 
+/* How long the CPU of the service let wait for its answer; 0 if none was asked. */
+u64 sef_watch_probe_late(struct sef_watch *watch, ktime_t now)
+{
+	struct sef_probe *probe = &watch->probe;
+	struct sef_look look;
+
+	lockdep_assert_held(&watch->service->lock);
+
+	if (probe->asked && !sef_probe_is_answered(probe)) {
+		sef_look(watch->service, &look);
+		/* It went on elsewhere: what is wrong there is not its matter. */
+		if (look.cpu != probe->cpu)
+			probe->asked = 0;
+	}
+	return sef_probe_late(probe, now);
+}
+
 /*
  * The timer may be on one CPU and the service on another, which stands still: the
  * service is on it, or waits there for a timer of its own. Returns whether the
@@ -332,7 +352,7 @@ static void sef_watch_check_timer(struct sef_watch *watch, ktime_t latest,
 static bool sef_watch_check_cpu(struct sef_watch *watch, ktime_t now)
 {
 	struct sef_probe *probe = &watch->probe;
-	u64 late = sef_probe_late(probe, now);
+	u64 late = sef_watch_probe_late(watch, now);
 	bool off;
 
 	lockdep_assert_held(&watch->service->lock);
@@ -369,9 +389,9 @@ static bool sef_watch_is_put_off(struct sef_watch *watch, ktime_t now)
 		sef_watch_put_off(watch, ktime_add_ns(now, watch->look_ns));
 		return true;
 	}
-	if (sef_probe_late(probe, now) >= stall_ns)
+	if (sef_watch_probe_late(watch, now) >= stall_ns)
 		return sef_watch_check_cpu(watch, now);
-	if (sef_probe_is_answered(probe))
+	if (!probe->asked || sef_probe_is_answered(probe))
 		return false;
 	watch->deadline = ktime_add_ns(probe->asked, stall_ns);
 	return true;

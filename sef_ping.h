@@ -192,6 +192,7 @@ struct sef_probe {
 	call_single_data_t	csd;
 	struct completion	answered;	/* also: nothing is asked */
 	ktime_t			asked;		/* 0: not since the ping */
+	unsigned int		cpu;		/* which */
 	/* the answer */
 	enum sef_mode		mode;
 	int			syscall;
@@ -363,6 +364,8 @@ void sef_cb_ping_reply_null(struct sef_service *svc,
 enum sef_reply sef_service_reply(struct sef_service *svc);
 void sef_service_set_reply(struct sef_service *svc, enum sef_reply reply);
 int sef_service_pong(struct sef_service *svc, u64 named);
+u64 sef_watch_stall_ns(const struct sef_watch *watch);
+u64 sef_watch_probe_late(struct sef_watch *watch, ktime_t now);
 void sef_service_collect(struct sef_service *svc, ktime_t now);
 u64 sef_service_extend(struct sef_service *svc, u64 extend_ns);
 bool sef_service_has_request(struct sef_service *svc);
@@ -444,7 +447,8 @@ void sef_watch_free(struct sef_watch *watch);
 struct sef_watch *sef_watch_find(struct sef_supervisor *sup, u64 id);
 void sef_watch_remove(struct sef_watch *watch,
 		      const struct sef_account *account);
-void sef_newcomers(struct sef_supervisor *sup, bool on);
+int sef_newcomers(struct sef_supervisor *sup,
+		  const struct sef_account *account, bool on);
 struct pid *sef_pid_of_pidfd(int pidfd, pid_t nr);
 
 int sef_registry_init(void);

@@ -706,21 +706,25 @@ static void sef_newcomers_tell(struct work_struct *work)
 	struct sef_supervisor *sup;
 	struct sef_service *svc;
 
-	mutex_lock(&sef_registry_lock);
-	while ((svc = sef_service_from(sef_told_id + 1))) {
-		sef_told_id = svc->id;
+	do {
+		mutex_lock(&sef_registry_lock);
+		svc = sef_service_from(sef_told_id + 1);
+		if (svc)
+			sef_told_id = svc->id;
 		list_for_each_entry(sup, &sef_newcomers_list, by_newcomers)
-			if (!READ_ONCE(svc->closed) &&
+			if (svc && !READ_ONCE(svc->closed) &&
 			    svc->id > sup->newcomers_after &&
 			    pid_nr_ns(svc->process, sup->pid_ns) &&
 			    sef_supervisor_may_signal(sup, svc->process))
 				sef_newcomer_tell(sup, svc);
-	}
-	mutex_unlock(&sef_registry_lock);
+		mutex_unlock(&sef_registry_lock);
+		cond_resched();
+	} while (svc);
 }
 
-/* Under the supervisor's file lock. */
-void sef_newcomers(struct sef_supervisor *sup, bool on)
+/* Who is told costs what a watch costs. Under the supervisor's file lock. */
+int sef_newcomers(struct sef_supervisor *sup, const struct sef_account *account,
+		  bool on)
 {
 	const struct cred *was;
 	struct pid_namespace *was_ns;
@@ -728,6 +732,12 @@ void sef_newcomers(struct sef_supervisor *sup, bool on)
 	mutex_lock(&sef_registry_lock);
 	was = sup->cred;
 	was_ns = sup->pid_ns;
+	if (on && !was_ns && !sef_charge(account, SEF_LIMIT_WATCHES, 1)) {
+		mutex_unlock(&sef_registry_lock);
+		return -ENOSPC;
+	}
+	if (!on && was_ns)
+		sef_uncharge(account, SEF_LIMIT_WATCHES, 1);
 	list_del_init(&sup->by_newcomers);
 	sup->cred = NULL;
 	sup->pid_ns = NULL;
@@ -748,6 +758,7 @@ void sef_newcomers(struct sef_supervisor *sup, bool on)
 		memset(&sup->newcomers, 0, sizeof(sup->newcomers));
 		spin_unlock_irq(&sup->lock);
 	}
+	return 0;
 }
 
 /* A process by its pidfd */

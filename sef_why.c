@@ -219,14 +219,14 @@ static enum sef_why sef_slept_how(const struct sef_look *look)
 
 /*
  * Why has there been no answer? @first is an earlier look since the ping, or
- * NULL: it takes two to tell a thread that spins from one that just runs.
+ * NULL: it takes two, at one thread, to tell one that spins from one that runs.
  */
 enum sef_why sef_why_silent(const struct sef_look *first,
 			    const struct sef_look *look)
 {
 	if (look->why)
 		return look->why;
-	if (!first)
+	if (!first || first->tid != look->tid)
 		return sef_slept_how(look);
 	if (sef_has_starved(first, look))
 		return SEF_WHY_STARVED;
@@ -285,6 +285,7 @@ void sef_probe_ask(struct sef_probe *probe, const struct sef_look *look)
 		return;
 	reinit_completion(&probe->answered);
 	probe->asked = look->time;
+	probe->cpu = look->cpu;
 	if (!smp_call_function_single_async(look->cpu, &probe->csd))
 		return;
 	probe->asked = 0;	/* the CPU went off: so has the thread */

@@ -9,6 +9,7 @@
 #include "servant.h"
 
 #define NOBODY		65534
+#define PARAMETERS	"/sys/module/sef/parameters/"
 
 FIXTURE(newcomers)
 {
@@ -363,6 +364,34 @@ TEST_F(newcomers, inside_a_pid_namespace) {
 	expect_newcomers(_metadata, self->sup, s.id, 2);
 	close_service(_metadata, &s);
 	end_servant(_metadata, &inside);
+}
+
+/* It counts as a watch, once, and until it is off. */
+TEST_F(newcomers, limit) {
+	char was[24] = {};
+	int i, fd[3];
+	int limit = open(PARAMETERS "max_watches", O_RDWR | O_CLOEXEC);
+
+	ASSERT_LE(0, limit);
+	ASSERT_LT(0, read(limit, was, sizeof(was) - 1));
+	/* the observer, self->sup, and one more */
+	ASSERT_EQ(1, pwrite(limit, "3", 1, 0));
+	for (i = 0; i < 3; i++)
+		fd[i] = new_file(_metadata);
+	EXPECT_EQ(0, newcomers(fd[0], 1));
+	EXPECT_EQ(0, newcomers(fd[0], 1));
+	EXPECT_EQ(ENOSPC, newcomers(fd[1], 1));
+	EXPECT_EQ(EBADFD, unwatch(fd[1], 1));
+	EXPECT_EQ(0, newcomers(fd[0], 0));
+	EXPECT_EQ(0, newcomers(fd[0], 0));
+	EXPECT_EQ(0, newcomers(fd[1], 1));
+	EXPECT_EQ(ENOSPC, newcomers(fd[2], 1));
+	EXPECT_EQ(0, close(fd[1]));
+	EXPECT_EQ(0, newcomers(fd[2], 1));
+	ASSERT_EQ(strlen(was), pwrite(limit, was, strlen(was), 0));
+	EXPECT_EQ(0, close(limit));
+	EXPECT_EQ(0, close(fd[0]));
+	EXPECT_EQ(0, close(fd[2]));
 }
 
 /* An asker that is gone is told nothing. */

@@ -784,7 +784,8 @@ static __inline__ __u32 sef_page_pong(struct sef_page *page, __u32 last)
  * SEF_EVENT_NEWCOMER. One that is gone again within a moment may be left out.
  * Makes the file a supervisor's, as SEF_IOC_WATCH does.
  *
- * EBADFD: a service's file. EINVAL: @on is neither 0 nor 1.
+ * EBADFD: a service's file. EINVAL: @on is neither 0 nor 1. ENOSPC: the user's
+ * limit of watches is reached, of which this is one.
  */
 #define SEF_IOC_NEWCOMERS	_IOW(SEF_IOC_MAGIC, 0x14, struct sef_newcomers_args)
 
