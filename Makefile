@@ -81,6 +81,10 @@ bench: ## what liveness costs, in instructions, beside user space
 	@vm/module $(KERNEL)
 	@bench/run $(KERNEL)
 
+trial-why: ## how often the cause of a silence is told right, on KERNELS
+	@vm/deps test
+	@trial/why $(KERNELS)
+
 fetch-new: ## fetch newer VM kernels if Debian has them
 	@vm/deps
 	@vm/fetch --new $(KERNELS)
@@ -93,4 +97,4 @@ distclean: clean ## the same, and the cache of VM kernels
 	rm -rf $(foreach d,[1-9].* kasan kcsan coverage busybox kselftest tmp.* lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
-.PHONY: all help headers load unload install modules vm shell demo test test-debug coverage trial bench fetch-new clean distclean
+.PHONY: all help headers load unload install modules vm shell demo test test-debug coverage trial trial-why bench fetch-new clean distclean
