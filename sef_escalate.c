@@ -24,7 +24,7 @@
 void sef_authority_take(struct sef_authority *authority)
 {
 	authority->cred = get_current_cred();
-	authority->cap_kill = ns_capable(current_user_ns(), CAP_KILL);
+	authority->cap_kill = ns_capable_noaudit(current_user_ns(), CAP_KILL);
 }
 
 void sef_authority_drop(struct sef_authority *authority)

@@ -589,6 +589,9 @@ static int sef_watch_reset(struct sef_watch *watch, struct sef_watch *spare,
 
 	if (err)
 		return err;
+	/* Not of one that has no number in the caller's pid namespace. */
+	if (!sef_service_may_signal(svc))
+		return -ESRCH;
 	if (sef_is_own_init(svc) && sef_escalates(args))
 		return -EPERM;
 

@@ -175,8 +175,10 @@ int sef_evidence_syscall(const struct sef_evidence *evidence)
 	    gid_eq(mine->fsgid, of->egid) && gid_eq(mine->fsgid, of->sgid) &&
 	    cap_issubset(of->cap_permitted, mine->cap_effective))
 		return evidence->syscall;
-	return ns_capable_noaudit(of->user_ns, CAP_SYS_PTRACE) ?
-	       evidence->syscall : -1;
+	/* What is not dumpable may belong to an outer namespace. */
+	return ns_capable_noaudit(evidence->dumpable ? of->user_ns :
+						       &init_user_ns,
+				  CAP_SYS_PTRACE) ? evidence->syscall : -1;
 }
 
 /* Whole lines, as many as there is room for. */

@@ -137,14 +137,36 @@ static void sef_look_at(struct task_struct *task, struct sef_look *look)
 		look->syscall = sef_task_syscall(task);
 }
 
+/* One that goes on where @task has ended alone, among the first few; or @task. */
+static struct task_struct *sef_task_survivor(struct task_struct *task)
+{
+	struct task_struct *other;
+	int tries = 64;
+
+	if (!(data_race(task->flags) & PF_EXITING) ||
+	    !atomic_read(&task->signal->live))
+		return task;
+	for_each_thread(task, other) {
+		if (!(data_race(other->flags) & PF_EXITING))
+			return other;
+		if (!--tries)
+			break;
+	}
+	return task;
+}
+
 /*
- * The thread that ponged last; if it has ended, and the process has not, the
- * process's first. Under RCU.
+ * The thread that ponged last; if it has ended, and the process has not, another
+ * one. Under RCU.
  */
 static struct task_struct *sef_service_thread(struct sef_service *svc)
 {
-	return pid_task(svc->speaker, PIDTYPE_PID) ?:
-	       pid_task(svc->pid, svc->type);
+	struct task_struct *task = pid_task(svc->speaker, PIDTYPE_PID) ?:
+				   pid_task(svc->pid, svc->type);
+
+	if (!task || svc->type == PIDTYPE_PID)
+		return task;
+	return sef_task_survivor(task);
 }
 
 void sef_look(struct sef_service *svc, struct sef_look *look)
@@ -337,7 +359,6 @@ static void sef_watch_take_stack(struct sef_watch *watch,
 				 struct task_struct *task,
 				 const struct sef_look *look)
 {
-	watch->nr_stack = 0;
 	if (watch->max_stack && !look->running && !look->runnable)
 		watch->nr_stack = sef_stack_save(task, watch->stack,
 						 watch->max_stack);
@@ -386,6 +407,7 @@ enum sef_why sef_watch_examine(struct sef_watch *watch,
 	lockdep_assert_held(&svc->lock);
 
 	*evidence = (struct sef_evidence) { .seq = watch->seq };
+	watch->nr_stack = 0;
 	rcu_read_lock();
 	task = sef_service_thread(svc);
 	sef_look_at(task, &look);

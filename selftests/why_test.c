@@ -52,6 +52,7 @@ enum {
 	DO_EPOLL,
 	DO_OPEN_PLACE,
 	DO_DUMP_CORE,
+	DO_END_FIRST_THREAD,
 	DO_SET_DUMPABLE,	/* arg: 0 or 1; this one does take others */
 };
 
@@ -103,6 +104,21 @@ static void do_epoll(void)
 	epoll_pwait(epoll_create1(EPOLL_CLOEXEC), &event, 1, -1, NULL);
 }
 
+static void *sleep_for_ever(void *unused)
+{
+	while (true)
+		pause();
+	return NULL;
+}
+
+static void end_first_thread(void)
+{
+	pthread_t thread;
+
+	if (!pthread_create(&thread, NULL, sleep_for_ever, NULL))
+		pthread_exit(NULL);
+}
+
 static void dump_core(void)
 {
 	memset(big, POISON, sizeof(big));	/* more than a pipe takes */
@@ -139,6 +155,9 @@ static __s64 obey(int order, __s64 arg)
 	case DO_OPEN_PLACE:
 		open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		break;
+	case DO_END_FIRST_THREAD:
+		end_first_thread();
+		break;
 	case DO_DUMP_CORE:
 		dump_core();
 		break;
@@ -168,6 +187,7 @@ FIXTURE_VARIANT(why)
 	int syscall;		/* which it is in; 0 for any */
 	const char *stack;	/* some function of it */
 	int order;		/* 0 for none */
+	bool other_thread;	/* is the one looked at */
 	const char *(*hold)(struct __test_metadata *_metadata,
 			    FIXTURE_DATA(why) *self);
 	void (*let_go)(struct __test_metadata *_metadata,
@@ -511,6 +531,13 @@ FIXTURE_VARIANT_ADD(why, core_dump) {
 	.let_go = release_cores,
 };
 
+FIXTURE_VARIANT_ADD(why, first_thread_ended) {
+	.why = SEF_WHY_ASLEEP,
+	.syscall = SYS_pause,
+	.order = DO_END_FIRST_THREAD,
+	.other_thread = true,
+};
+
 FIXTURE_VARIANT_ADD(why, null_reply) {
 	.why = SEF_WHY_NULL_REPLY,
 	.state = 'S',
@@ -709,8 +736,8 @@ static const char *one_round(struct __test_metadata *_metadata,
 		if (!rounds() || ev.why == variant->why) {
 			EXPECT_EQ(variant->why, ev.why);
 			EXPECT_EQ(ev.why, args.why);
-			EXPECT_EQ(self->s.pid, ev.tid);
-			EXPECT_EQ(self->s.pid, args.tid);
+			EXPECT_EQ(variant->other_thread, self->s.pid != ev.tid);
+			EXPECT_EQ(ev.tid, args.tid);
 			EXPECT_LE(ev.seq, args.seq);
 			check_times(_metadata, variant, &args);
 			check_place(_metadata, variant, &args);

@@ -106,7 +106,7 @@ enum sef_state {
  * @SEF_WHY_EXITING: it ends, or is being killed, and that takes long.
  *
  * The kernel looks at the thread that ponged last (before the first pong: that
- * registered; once it has ended: the process's first) when half of the timeout
+ * registered; once it has ended: another one of the process) when half of the timeout
  * has gone by, and at the deadline. The cause is what holds at the deadline, for
  * a thread that came awake only then what held at the first look.
  */
@@ -343,7 +343,8 @@ struct sef_ping_args {
  * @age_ns: out: time since the service registered.
  * @silent_ns: out: time since its last pong, or since it registered.
  * @rtt_ns: out: from ping to pong, of the last pong that answered one: from
- *	the first ping that had no answer yet; 0 before the first.
+ *	the first ping that had no answer yet, or, where a pong before it named an
+ *	older ping, from the last. 0 before the first.
  * @watches: out: how many watches the service has, over all files.
  * @misses: out: misses in a row of this file's watch, 0 without one.
  * @why: out: an enum sef_why: of the last ping missed since the last pong.
@@ -546,9 +547,9 @@ struct sef_event {
  * @stack: out: where it slept in the kernel, innermost first, one function a line
  *	as in /proc/PID/stack.
  *
- * Who may know the system call: with CAP_SYS_PTRACE in the user namespace that
- * the thread was in; or with its user and group ids and all its capabilities, if
- * it was dumpable (see prctl(2)). The stack takes CAP_SYS_ADMIN, of whoever made
+ * Who may know the system call: of a thread that was dumpable (see prctl(2)), with
+ * CAP_SYS_PTRACE in its user namespace, or with its user and group ids and all its
+ * capabilities; of any other with CAP_SYS_PTRACE in the first user namespace. The stack takes CAP_SYS_ADMIN, of whoever made
  * the watch and of the caller; is of a thread that slept; and is known from Linux
  * 6.7 on.
  */
