@@ -146,7 +146,8 @@ static struct task_struct *sef_task_survivor(struct task_struct *task)
 	if (!(data_race(task->flags) & PF_EXITING) ||
 	    !atomic_read(&task->signal->live))
 		return task;
-	for_each_thread(task, other) {
+	/* Not for_each_thread(): with lockdep it asks for a lock that we can't name. */
+	list_for_each_entry_rcu(other, &task->signal->thread_head, thread_node) {
 		if (!(data_race(other->flags) & PF_EXITING))
 			return other;
 		if (!--tries)
