@@ -206,6 +206,7 @@ static void sef_watch_look(struct sef_watch *watch)
 		watch->look_time = ktime_sub_ns(watch->deadline, watch->look_ns);
 		return;
 	}
+	watch->last_look = watch->look;
 	sef_look(svc, &watch->look);
 	watch->look_time = KTIME_MAX;
 	sef_probe_ask(&watch->probe, &watch->look);

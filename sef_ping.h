@@ -315,6 +315,7 @@ struct sef_watch {
 	u64			look_ns;	/* before the deadline */
 	ktime_t			look_time;	/* of its first look, or MAX */
 	struct sef_look		look;		/* that look, once taken */
+	struct sef_look		last_look;	/* the one before it */
 	ktime_t			probe_time;	/* of its last probe, or MAX */
 	struct sef_probe	probe;
 	u64			stalled_ns;	/* that the machine stood still */

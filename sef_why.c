@@ -241,8 +241,8 @@ static enum sef_why sef_slept_how(const struct sef_look *look)
 }
 
 /*
- * Why has there been no answer? @first is an earlier look since the ping, or
- * NULL: it takes two, at one thread, to tell one that spins from one that runs.
+ * Why has there been no answer? @first is an earlier look, or NULL: it takes two,
+ * at one thread, to tell one that spins from one that runs.
  */
 enum sef_why sef_why_silent(const struct sef_look *first,
 			    const struct sef_look *look)
