@@ -425,13 +425,14 @@ static void sef_watch_advance(struct sef_watch *watch, ktime_t now)
 void sef_watch_expire(struct sef_watch *watch, ktime_t latest, ktime_t now)
 {
 	struct sef_service *svc = watch->service;
+	int code;
 
 	spin_lock(&svc->lock);
 	if (list_empty(&watch->by_service))
 		goto out;
 	/* Before 6.9 nothing is woken when a thread ends alone. */
-	if (svc->type == PIDTYPE_PID && sef_service_has_ended(svc))
-		sef_service_end(svc, SEF_STATE_DEAD);
+	if (svc->type == PIDTYPE_PID && sef_service_has_ended(svc, &code))
+		sef_service_end(svc, SEF_STATE_DEAD, code);
 	if (!svc->end) {
 		sef_service_collect(svc, now);
 		sef_watch_check_timer(watch, latest, now);
@@ -875,7 +876,7 @@ void sef_service_untake_request(struct sef_service *svc, u64 seq)
 }
 
 /* The service is dead or gone: the last verdict of every watch. */
-void sef_service_end(struct sef_service *svc, enum sef_state end)
+void sef_service_end(struct sef_service *svc, enum sef_state end, int exit_code)
 {
 	ktime_t now = ktime_get();
 	struct sef_watch *watch;
@@ -885,6 +886,7 @@ void sef_service_end(struct sef_service *svc, enum sef_state end)
 	if (svc->end)
 		return;
 	svc->end = end;
+	svc->exit_code = exit_code;
 	trace_sef_exit(svc);
 	list_for_each_entry(watch, &svc->watches, by_service) {
 		watch->seq = 0;

@@ -252,7 +252,7 @@ struct sef_service {
 	wait_queue_entry_t	exit_hook;
 	struct work_struct	exit_work;
 	bool			exited;
-	int			exit_code;
+	int			hook_code;
 
 	spinlock_t		lock;		/* all below */
 	struct list_head	watches;
@@ -260,6 +260,7 @@ struct sef_service {
 	bool			closed;		/* its file is */
 	wait_queue_head_t	*wait;		/* the file's, until then */
 	enum sef_state		end;		/* DEAD, GONE, or UNWATCHED */
+	int			exit_code;	/* of one that is DEAD */
 	struct {
 		sef_cb_ping_reply_t	ping_reply;
 	} cb;
@@ -373,7 +374,8 @@ bool sef_service_has_request(struct sef_service *svc);
 bool sef_service_take_request(struct sef_service *svc, struct sef_request *req);
 void sef_service_untake_request(struct sef_service *svc, u64 seq);
 void sef_latency_reset(struct sef_latency *latency);
-void sef_service_end(struct sef_service *svc, enum sef_state end);
+void sef_service_end(struct sef_service *svc, enum sef_state end,
+		     int exit_code);
 void sef_service_resume(struct sef_service *svc);
 
 void sef_watch_init(struct sef_watch *watch, struct sef_supervisor *sup);
@@ -435,7 +437,7 @@ int sef_service_publish(struct sef_service *svc);
 struct sef_service *sef_service_from(u64 id);
 struct sef_service *sef_service_find(u64 id);
 bool sef_service_may_signal(struct sef_service *svc);
-bool sef_service_has_ended(struct sef_service *svc);
+bool sef_service_has_ended(struct sef_service *svc, int *exit_code);
 void sef_service_close(struct sef_service *svc);
 void sef_service_put(struct sef_service *svc);
 
