@@ -500,6 +500,7 @@ void sef_watch_begin(struct sef_watch *watch, struct sef_service *svc,
 
 	watch->service = svc;
 	watch->set = *args;
+	sef_service_collect(svc, now);
 	list_add_tail(&watch->by_service, &svc->watches);
 	svc->nr_watches++;
 
@@ -570,6 +571,8 @@ void sef_watch_change(struct sef_watch *watch,
 
 	lockdep_assert_held(&svc->lock);
 
+	/* What was stored before is no silence, and no miss to be judged. */
+	sef_service_collect(svc, now);
 	watch->set = *args;
 	spin_lock(&sup->lock);
 	watch->event.cookie = args->cookie;	/* also of an event not read yet */
@@ -792,6 +795,8 @@ u64 sef_service_extend(struct sef_service *svc, u64 extend_ns)
 
 	spin_lock_irq(&svc->lock);
 	now = ktime_get();
+	/* A pong ends an extension: one stored before is not to end this one. */
+	sef_service_collect(svc, now);
 	list_for_each_entry(watch, &svc->watches, by_service)
 		granted = min(granted, sef_watch_extend(watch, extend_ns, now));
 	spin_unlock_irq(&svc->lock);

@@ -94,6 +94,53 @@ TEST_F(page, found_in_time) {
 	EXPECT_EQ(0, st.rtt_ns);
 }
 
+/* What was stored before counts, whoever looks next, and for what. */
+TEST_F(page, stored_before_a_change) {
+	struct sef_status_args st;
+	struct sef_event ev;
+
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, SHORT, 1));
+	until(_metadata, self->sup, self->s.id, SEF_STATE_LATE, &ev);
+	sef_page_pong(self->page, 0);
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, SHORT, 0));
+	until(_metadata, self->sup, self->s.id, SEF_STATE_ALIVE, &ev);
+	EXPECT_EQ(PASSED(ALIVE), ev.passed);
+	get_status(_metadata, self->sup, self->s.id, &st);
+	EXPECT_EQ(0, st.misses);
+}
+
+TEST_F(page, stored_before_a_watch) {
+	int other = new_file(_metadata);
+	struct sef_event ev;
+
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, 0));
+	EXPECT_EQ(1, sef_page_pong(self->page, 0));
+	ASSERT_EQ(0, watch(other, self->s.id, HOUR, HOUR, 0));
+	until(_metadata, other, self->s.id, SEF_STATE_ALIVE, &ev);
+	EXPECT_EQ(1, self->page->ping_seq);
+	EXPECT_EQ(0, close(other));
+}
+
+/* The grace keeps the first ping from being missed, however slow the test is. */
+TEST_F(page, stored_before_an_extension) {
+	struct sef_watch_args args;
+	struct sef_status_args st;
+	__u64 granted;
+
+	fill_watch(&args, self->s.id, 20 * SHORT, 20 * SHORT, 0);
+	args.grace_ns = HOUR;
+	args.extend_ns = HOUR;
+	ASSERT_EQ(0, set_watch(self->sup, &args));
+	sef_page_pong(self->page, 0);
+	ASSERT_EQ(0, extend(self->s.fd, HOUR, &granted));
+	EXPECT_EQ(HOUR, granted);
+	let_deadlines_pass(_metadata, 80);
+	get_status(_metadata, self->sup, self->s.id, &st);
+	EXPECT_EQ(SEF_STATE_ALIVE, st.state);
+	EXPECT_EQ(0, st.misses | st.excused);
+	EXPECT_LT(st.pong_seq, st.ping_seq);
+}
+
 /* Told of by the page at once, by the eventfd and poll when it is half too late. */
 TEST_F(page, lazily_woken) {
 	struct sef_request req;
