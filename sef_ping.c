@@ -825,7 +825,8 @@ static bool sef_service_is_asked(struct sef_service *svc)
 
 	if (svc->page)
 		sef_service_collect(svc, ktime_get());
-	return svc->ping_seq > max(sef_service_answered(svc), svc->read_seq);
+	/* Of a later ping the page tells, for now. */
+	return svc->woken_seq > max(sef_service_answered(svc), svc->read_seq);
 }
 
 bool sef_service_has_request(struct sef_service *svc)
@@ -860,6 +861,7 @@ bool sef_service_take_request(struct sef_service *svc, struct sef_request *req)
 	asked = sef_service_is_asked(svc);
 	if (asked) {
 		svc->read_seq = svc->ping_seq;
+		svc->woken_seq = svc->ping_seq;
 		*req = (struct sef_request) {
 			.type = SEF_REQUEST_PING,
 			.seq = svc->ping_seq,

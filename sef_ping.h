@@ -268,7 +268,7 @@ struct sef_service {
 	u64			pong_seq;	/* the last answered */
 	u64			named_seq;	/* the last answered by name */
 	u64			read_seq;	/* the last read() took */
-	u64			woken_seq;	/* the last it was woken for */
+	u64			woken_seq;	/* the last it was told of */
 	ktime_t			ping_time;	/* of ping_seq */
 	ktime_t			asked_time;	/* of the first unanswered */
 	ktime_t			pong_time;	/* last sign of life, or born */

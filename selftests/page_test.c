@@ -149,6 +149,9 @@ TEST_F(page, lazily_woken) {
 	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, 0));
 	EXPECT_EQ(1, self->page->ping_seq);
 	EXPECT_FALSE(readable(self->s.efd));
+	EXPECT_FALSE(readable(self->s.fd));
+	EXPECT_EQ(-1, read(self->s.fd, &req, sizeof(req)));
+	EXPECT_EQ(EAGAIN, errno);
 	EXPECT_EQ(0, unwatch(self->sup, self->s.id));
 
 	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, 10 * SHORT, 0));
