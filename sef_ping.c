@@ -427,19 +427,18 @@ void sef_watch_expire(struct sef_watch *watch, ktime_t latest, ktime_t now)
 	struct sef_service *svc = watch->service;
 	int code;
 
-	spin_lock(&svc->lock);
+	lockdep_assert_held(&svc->lock);
+
 	if (list_empty(&watch->by_service))
-		goto out;
+		return;
 	/* Before 6.9 nothing is woken when a thread ends alone. */
 	if (svc->type == PIDTYPE_PID && sef_service_has_ended(svc, &code))
 		sef_service_end(svc, SEF_STATE_DEAD, code);
-	if (!svc->end) {
-		sef_service_collect(svc, now);
-		sef_watch_check_timer(watch, latest, now);
-		sef_watch_advance(watch, now);
-	}
-out:
-	spin_unlock(&svc->lock);
+	if (svc->end)
+		return;
+	sef_service_collect(svc, now);
+	sef_watch_check_timer(watch, latest, now);
+	sef_watch_advance(watch, now);
 }
 
 /* A sign of life; the service has recorded what it answers. */

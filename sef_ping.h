@@ -42,7 +42,8 @@
  * sef_supervisor.lock	spinlock, _irq: the queue of events and the records in
  *			it.
  * sef_queue.lock	spinlock, _irq: one CPU's watches by time. Neither of
- *			these two is taken under the other.
+ *			these two is taken under the other. Its timer tries
+ *			to take sef_service.lock under it, and waits for none.
  *
  * Deadlines expire in the interrupt of their timer, since a softirq may have to
  * wait for a ksoftirqd that gets no CPU. On PREEMPT_RT the same timers expire in
@@ -290,8 +291,10 @@ enum sef_step {
 /* When a watch is to be looked at: not before @soonest, by @latest. */
 struct sef_wakeup {
 	struct sef_queue	*queue;		/* the last it was in, or NULL */
-	struct timerqueue_node	latest;
+	struct timerqueue_node	node;		/* at @latest, or after a try */
 	ktime_t			soonest;
+	ktime_t			latest;
+	unsigned int		tries;		/* in vain */
 };
 
 struct sef_watch {
