@@ -116,6 +116,7 @@ struct sef_authority {
 /* Who is told of verdicts: a file, once it watches. */
 struct sef_supervisor {
 	struct rb_root		watches;	/* by id; sef_file.lock */
+	u64			last_nr;	/* of a watch; sef_file.lock */
 	wait_queue_head_t	*wait;		/* the file's */
 
 	/* sef_registry_lock; @pid_ns is NULL while no newcomers are told of */
@@ -301,6 +302,7 @@ struct sef_watch {
 	struct sef_service	*service;	/* holds a reference */
 	struct sef_supervisor	*supervisor;
 	struct rb_node		by_id;		/* sef_file.lock */
+	u64			nr;		/* no other of the file has it */
 
 	struct rcu_head		rcu;
 
@@ -453,6 +455,7 @@ void sef_watch_free(struct sef_watch *watch);
 struct sef_watch *sef_watch_find(struct sef_supervisor *sup, u64 id);
 void sef_watch_remove(struct sef_watch *watch,
 		      const struct sef_account *account);
+bool sef_is_newcomer(const struct sef_supervisor *sup, u64 id);
 int sef_newcomers(struct sef_supervisor *sup,
 		  const struct sef_account *account, bool on);
 struct pid *sef_pid_of_pidfd(int pidfd, pid_t nr);

@@ -557,6 +557,7 @@ static int sef_watch_add(struct sef_watch *watch,
 		err = -ENOSPC;
 	} else if (!svc->closed) {
 		refcount_inc(&svc->refs);
+		watch->nr = ++watch->supervisor->last_nr;
 		sef_watch_begin(watch, svc, args);
 		err = 0;
 	}
@@ -717,6 +718,12 @@ static void sef_newcomers_tell(struct work_struct *work)
 		mutex_unlock(&sef_registry_lock);
 		cond_resched();
 	} while (svc);
+}
+
+/* Was he to be told, and is still? Under the supervisor's file lock. */
+bool sef_is_newcomer(const struct sef_supervisor *sup, u64 id)
+{
+	return sup->pid_ns && id > sup->newcomers_after;
 }
 
 /* Who is told costs what a watch costs. Under the supervisor's file lock. */
