@@ -18,9 +18,10 @@
  * A struct sef_watch belongs to its supervisor and dies in UNWATCH or release(),
  * both under the supervisor's file lock: whoever holds that may use a watch it
  * found. Removing one takes it off the service's list, after which nothing but
- * a timer's function that found it before looks at it; waits for its probe; takes
- * it off the event queue. For that function, its memory and its service's stay
- * for an RCU grace period.
+ * a timer's function that found it before looks at it, and off the event queue. For
+ * that function, its memory and its service's stay for an RCU grace period. Nor
+ * does it wait for a CPU that was probed and does not answer: such a CPU frees the
+ * memory when it answers.
  *
  * A struct sef_supervisor is part of its file. Only its watches point at it, and
  * release() removes them before the file is freed.
@@ -29,7 +30,7 @@
  * services.
  *
  * All of it is gone when the last file is closed, and files hold the module:
- * nothing is left for module exit to wait for.
+ * nothing is left for module exit to wait for, but CPUs that have not answered.
  *
  * Locks, outermost first
  *
@@ -60,7 +61,7 @@
 #ifndef _SEF_PING_H
 #define _SEF_PING_H
 
-#include <linux/completion.h>
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
@@ -185,14 +186,20 @@ struct sef_look {
 	u64			involuntary;
 };
 
+enum sef_probe_state {
+	SEF_PROBE_ANSWERED,	/* also: nothing is asked */
+	SEF_PROBE_ASKED,
+	SEF_PROBE_LEFT,		/* asked, and nobody waits any more */
+};
+
 /*
  * A question to a CPU: what do you do, and do you run at all? Asked under
  * sef_service.lock; answered in an interrupt of that CPU, which writes the
- * answer and then completes it.
+ * answer and then the state.
  */
 struct sef_probe {
 	call_single_data_t	csd;
-	struct completion	answered;	/* also: nothing is asked */
+	atomic_t		state;
 	ktime_t			asked;		/* 0: not since the ping */
 	unsigned int		cpu;		/* which */
 	/* the answer */
@@ -400,7 +407,8 @@ enum sef_why sef_why_silent(const struct sef_look *first,
 enum sef_why sef_watch_examine(struct sef_watch *watch,
 			       struct sef_evidence *evidence);
 void sef_probe_init(struct sef_probe *probe);
-void sef_probe_end(struct sef_probe *probe);
+bool sef_probe_end(struct sef_probe *probe);
+void sef_probe_exit(void);
 void sef_probe_reset(struct sef_probe *probe, ktime_t now);
 bool sef_probe_is_answered(struct sef_probe *probe);
 void sef_probe_ask(struct sef_probe *probe, const struct sef_look *look);

@@ -465,7 +465,8 @@ void sef_watch_free(struct sef_watch *watch)
 		return;
 	sef_authority_drop(&watch->authority);
 	put_cred(watch->evidence.cred);
-	kfree_rcu(watch, rcu);
+	if (sef_probe_end(&watch->probe))
+		kfree_rcu(watch, rcu);
 }
 
 static bool sef_watch_less(struct rb_node *a, const struct rb_node *b)
@@ -654,8 +655,6 @@ void sef_watch_remove(struct sef_watch *watch,
 	spin_unlock_irq(&svc->lock);
 
 	/* Off the list, so nothing queues it again, nor asks a CPU. */
-	sef_probe_end(&watch->probe);
-
 	spin_lock_irq(&sup->lock);
 	list_del_init(&watch->queued);
 	spin_unlock_irq(&sup->lock);
@@ -861,5 +860,6 @@ void sef_registry_exit(void)
 {
 	unregister_pm_notifier(&sef_pm_block);
 	sef_queue_exit();
+	sef_probe_exit();
 	destroy_workqueue(sef_work);
 }
