@@ -305,6 +305,43 @@ TEST_F(page, bad_mappings) {
 	EXPECT_EQ(EFAULT, errno);
 }
 
+struct ponger {
+	struct sef_page *page;
+	bool hold, held;
+};
+
+/* Answers as sef_page_pong() does; when it is held, between its load and its store. */
+static void *pong_slowly(void *arg)
+{
+	struct ponger *p = arg;
+	__u32 seq = __atomic_load_n(&p->page->ping_seq, __ATOMIC_ACQUIRE);
+
+	__atomic_store_n(&p->held, true, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&p->hold, __ATOMIC_ACQUIRE))
+		sched_yield();
+	__atomic_store_n(&p->page->pong_seq, seq, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* One thread's late store undoes another's; whoever comes round next mends it. */
+TEST_F(page, several_threads) {
+	struct ponger p = { .page = self->page, .hold = true };
+	pthread_t thread;
+
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, 0));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, pong_slowly, &p));
+	while (!__atomic_load_n(&p.held, __ATOMIC_ACQUIRE))
+		sched_yield();
+	ASSERT_EQ(0, unwatch(self->sup, self->s.id));
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, 0));
+	EXPECT_EQ(2, sef_page_pong(self->page, self->page->pong_seq));
+	__atomic_store_n(&p.hold, false, __ATOMIC_RELEASE);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(1, answered(_metadata, self));
+	EXPECT_EQ(2, sef_page_pong(self->page, self->page->pong_seq));
+	EXPECT_EQ(2, answered(_metadata, self));
+}
+
 /* A child has neither the mapping nor the right to make one. */
 TEST_F(page, not_inherited) {
 	int status;
