@@ -399,10 +399,17 @@ static ssize_t sef_read_request(struct sef_file *file, char __user *buf,
 	return -EFAULT;
 }
 
+/* An event on its way to a reader. */
+struct sef_news {
+	struct sef_event	event;
+	ktime_t			time;
+	u64			watch_nr;	/* or 0 */
+};
+
 /* Move the oldest event out of its slot; false if there is none. */
-static bool sef_event_take(struct sef_supervisor *sup, struct sef_event *event,
-			   ktime_t *time)
+static bool sef_event_take(struct sef_supervisor *sup, struct sef_news *news)
 {
+	struct sef_event *event = &news->event;
 	struct sef_evidence evidence = {};
 	struct sef_watch *watch;
 
@@ -411,7 +418,8 @@ static bool sef_event_take(struct sef_supervisor *sup, struct sef_event *event,
 	if (watch) {
 		list_del_init(&watch->queued);
 		*event = watch->event;
-		*time = watch->event_time;
+		news->time = watch->event_time;
+		news->watch_nr = watch->nr;
 		memset(&watch->event, 0, sizeof(watch->event));
 		event->pid = pid_nr_ns(watch->service->pid,
 				       task_active_pid_ns(current));
@@ -422,7 +430,8 @@ static bool sef_event_take(struct sef_supervisor *sup, struct sef_event *event,
 		}
 	} else {
 		*event = sup->newcomers;
-		*time = sup->newcomers_time;
+		news->time = sup->newcomers_time;
+		news->watch_nr = 0;
 		memset(&sup->newcomers, 0, sizeof(sup->newcomers));
 	}
 	spin_unlock_irq(&sup->lock);
@@ -431,7 +440,7 @@ static bool sef_event_take(struct sef_supervisor *sup, struct sef_event *event,
 		return false;
 	event->syscall = event->why ? sef_evidence_syscall(&evidence) : -1;
 	sef_evidence_put(&evidence);
-	event->age_ns = ktime_to_ns(ktime_sub(ktime_get(), *time));
+	event->age_ns = ktime_to_ns(ktime_sub(ktime_get(), news->time));
 	return true;
 }
 
@@ -453,48 +462,49 @@ static void sef_event_merge(struct sef_event *slot,
 }
 
 static void sef_watch_untake(struct sef_watch *watch,
-			     const struct sef_event *event, ktime_t time)
+			     const struct sef_news *news)
 {
 	struct sef_supervisor *sup = watch->supervisor;
 
 	lockdep_assert_held(&sup->lock);
 
 	if (list_empty(&watch->queued)) {
-		watch->event = *event;
+		watch->event = news->event;
 		watch->event.cookie = watch->set.cookie;
-		watch->event_time = time;
+		watch->event_time = news->time;
 		list_add(&watch->queued, &sup->queue);
 	} else {
-		sef_event_merge(&watch->event, event);
+		sef_event_merge(&watch->event, &news->event);
 	}
 }
 
 static void sef_newcomers_untake(struct sef_supervisor *sup,
-				 const struct sef_event *event, ktime_t time)
+				 const struct sef_news *news)
 {
 	lockdep_assert_held(&sup->lock);
 
 	if (!sup->newcomers.changes)
-		sup->newcomers_time = time;
-	sef_event_merge(&sup->newcomers, event);
-	sup->newcomers.id = event->id;
+		sup->newcomers_time = news->time;
+	sef_event_merge(&sup->newcomers, &news->event);
+	sup->newcomers.id = news->event.id;
 }
 
-/* It could not be delivered: back into its slot, beside what came since. */
-static void sef_event_untake(struct sef_file *file,
-			     const struct sef_event *event, ktime_t time)
+/*
+ * It could not be delivered: back into its slot, beside what came since. If its
+ * watch was ended meanwhile, it is as if that had been before the read.
+ */
+static void sef_event_untake(struct sef_file *file, const struct sef_news *news)
 {
 	struct sef_supervisor *sup = &file->supervisor;
-	struct sef_watch *watch = NULL;
+	struct sef_watch *watch;
 
 	mutex_lock(&file->lock);
-	if (!(event->flags & SEF_EVENT_NEWCOMER))
-		watch = sef_watch_find(sup, event->id);
+	watch = news->watch_nr ? sef_watch_find(sup, news->event.id) : NULL;
 	spin_lock_irq(&sup->lock);
-	if (watch)
-		sef_watch_untake(watch, event, time);
-	else if (event->flags & SEF_EVENT_NEWCOMER)
-		sef_newcomers_untake(sup, event, time);
+	if (watch && watch->nr == news->watch_nr)
+		sef_watch_untake(watch, news);
+	else if (!news->watch_nr && sef_is_newcomer(sup, news->event.id))
+		sef_newcomers_untake(sup, news);
 	spin_unlock_irq(&sup->lock);
 	/* Who found nothing meanwhile is asleep. */
 	wake_up_interruptible_poll(&file->wait, EPOLLIN | EPOLLRDNORM);
@@ -515,16 +525,15 @@ static ssize_t sef_read_events(struct sef_file *file, char __user *buf,
 			       size_t count, bool nonblock)
 {
 	struct sef_supervisor *sup = &file->supervisor;
-	struct sef_event event;
-	size_t done = 0;
-	ktime_t time;
+	size_t done = 0, size = sizeof(struct sef_event);
+	struct sef_news news;
 	int err;
 
-	if (count < sizeof(event))
+	if (count < size)
 		return -EINVAL;
 
-	while (count - done >= sizeof(event)) {
-		if (!sef_event_take(sup, &event, &time)) {
+	while (count - done >= size) {
+		if (!sef_event_take(sup, &news)) {
 			if (done)
 				break;
 			if (nonblock)
@@ -535,11 +544,11 @@ static ssize_t sef_read_events(struct sef_file *file, char __user *buf,
 				return err;
 			continue;
 		}
-		if (copy_to_user(buf + done, &event, sizeof(event))) {
-			sef_event_untake(file, &event, time);
+		if (copy_to_user(buf + done, &news.event, size)) {
+			sef_event_untake(file, &news);
 			return done ?: -EFAULT;
 		}
-		done += sizeof(event);
+		done += size;
 		if (signal_pending(current))
 			break;
 	}

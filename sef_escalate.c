@@ -159,6 +159,19 @@ static void sef_escalate_last(struct sef_watch *watch)
 	emergency_restart();
 }
 
+/*
+ * The look to begin from, of whichever ping: a step may come at any part of a
+ * timeout. Two that are close to each other do not tell what was in between.
+ */
+static const struct sef_look *sef_escalate_first_look(struct sef_watch *watch,
+						      ktime_t now)
+{
+	ktime_t since = ktime_sub_ns(now, watch->set.timeout_ns / 4);
+
+	return ktime_compare(watch->look.time, since) <= 0 ||
+	       !watch->last_look.tid ? &watch->look : &watch->last_look;
+}
+
 /* The time of a step has come. */
 void sef_escalate_step(struct sef_watch *watch, ktime_t now)
 {
@@ -171,7 +184,7 @@ void sef_escalate_step(struct sef_watch *watch, ktime_t now)
 
 	/* Somebody has it in his debugger, say: ask again a timeout later. */
 	sef_look(watch->service, &look);
-	why = sef_why_silent(sef_watch_first_look(watch), &look);
+	why = sef_why_silent(sef_escalate_first_look(watch, now), &look);
 	/* Or its CPU stands still, which says nothing of the service. */
 	if (sef_watch_probe_late(watch, now) >= sef_watch_stall_ns(watch))
 		why = SEF_WHY_STALLED;

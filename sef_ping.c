@@ -206,6 +206,7 @@ static void sef_watch_look(struct sef_watch *watch)
 		watch->look_time = ktime_sub_ns(watch->deadline, watch->look_ns);
 		return;
 	}
+	watch->last_look = watch->look;
 	sef_look(svc, &watch->look);
 	watch->look_time = KTIME_MAX;
 	sef_probe_ask(&watch->probe, &watch->look);
@@ -424,20 +425,20 @@ static void sef_watch_advance(struct sef_watch *watch, ktime_t now)
 void sef_watch_expire(struct sef_watch *watch, ktime_t latest, ktime_t now)
 {
 	struct sef_service *svc = watch->service;
+	int code;
 
-	spin_lock(&svc->lock);
+	lockdep_assert_held(&svc->lock);
+
 	if (list_empty(&watch->by_service))
-		goto out;
+		return;
 	/* Before 6.9 nothing is woken when a thread ends alone. */
-	if (svc->type == PIDTYPE_PID && sef_service_has_ended(svc))
-		sef_service_end(svc, SEF_STATE_DEAD);
-	if (!svc->end) {
-		sef_service_collect(svc, now);
-		sef_watch_check_timer(watch, latest, now);
-		sef_watch_advance(watch, now);
-	}
-out:
-	spin_unlock(&svc->lock);
+	if (svc->type == PIDTYPE_PID && sef_service_has_ended(svc, &code))
+		sef_service_end(svc, SEF_STATE_DEAD, code);
+	if (svc->end)
+		return;
+	sef_service_collect(svc, now);
+	sef_watch_check_timer(watch, latest, now);
+	sef_watch_advance(watch, now);
 }
 
 /* A sign of life; the service has recorded what it answers. */
@@ -498,6 +499,7 @@ void sef_watch_begin(struct sef_watch *watch, struct sef_service *svc,
 
 	watch->service = svc;
 	watch->set = *args;
+	sef_service_collect(svc, now);
 	list_add_tail(&watch->by_service, &svc->watches);
 	svc->nr_watches++;
 
@@ -568,6 +570,8 @@ void sef_watch_change(struct sef_watch *watch,
 
 	lockdep_assert_held(&svc->lock);
 
+	/* What was stored before is no silence, and no miss to be judged. */
+	sef_service_collect(svc, now);
 	watch->set = *args;
 	spin_lock(&sup->lock);
 	watch->event.cookie = args->cookie;	/* also of an event not read yet */
@@ -790,6 +794,8 @@ u64 sef_service_extend(struct sef_service *svc, u64 extend_ns)
 
 	spin_lock_irq(&svc->lock);
 	now = ktime_get();
+	/* A pong ends an extension: one stored before is not to end this one. */
+	sef_service_collect(svc, now);
 	list_for_each_entry(watch, &svc->watches, by_service)
 		granted = min(granted, sef_watch_extend(watch, extend_ns, now));
 	spin_unlock_irq(&svc->lock);
@@ -818,7 +824,8 @@ static bool sef_service_is_asked(struct sef_service *svc)
 
 	if (svc->page)
 		sef_service_collect(svc, ktime_get());
-	return svc->ping_seq > max(sef_service_answered(svc), svc->read_seq);
+	/* Of a later ping the page tells, for now. */
+	return svc->woken_seq > max(sef_service_answered(svc), svc->read_seq);
 }
 
 bool sef_service_has_request(struct sef_service *svc)
@@ -853,6 +860,7 @@ bool sef_service_take_request(struct sef_service *svc, struct sef_request *req)
 	asked = sef_service_is_asked(svc);
 	if (asked) {
 		svc->read_seq = svc->ping_seq;
+		svc->woken_seq = svc->ping_seq;
 		*req = (struct sef_request) {
 			.type = SEF_REQUEST_PING,
 			.seq = svc->ping_seq,
@@ -874,7 +882,7 @@ void sef_service_untake_request(struct sef_service *svc, u64 seq)
 }
 
 /* The service is dead or gone: the last verdict of every watch. */
-void sef_service_end(struct sef_service *svc, enum sef_state end)
+void sef_service_end(struct sef_service *svc, enum sef_state end, int exit_code)
 {
 	ktime_t now = ktime_get();
 	struct sef_watch *watch;
@@ -884,6 +892,7 @@ void sef_service_end(struct sef_service *svc, enum sef_state end)
 	if (svc->end)
 		return;
 	svc->end = end;
+	svc->exit_code = exit_code;
 	trace_sef_exit(svc);
 	list_for_each_entry(watch, &svc->watches, by_service) {
 		watch->seq = 0;

@@ -18,9 +18,10 @@
  * A struct sef_watch belongs to its supervisor and dies in UNWATCH or release(),
  * both under the supervisor's file lock: whoever holds that may use a watch it
  * found. Removing one takes it off the service's list, after which nothing but
- * a timer's function that found it before looks at it; waits for its probe; takes
- * it off the event queue. For that function, its memory and its service's stay
- * for an RCU grace period.
+ * a timer's function that found it before looks at it, and off the event queue. For
+ * that function, its memory and its service's stay for an RCU grace period. Nor
+ * does it wait for a CPU that was probed and does not answer: such a CPU frees the
+ * memory when it answers.
  *
  * A struct sef_supervisor is part of its file. Only its watches point at it, and
  * release() removes them before the file is freed.
@@ -29,7 +30,7 @@
  * services.
  *
  * All of it is gone when the last file is closed, and files hold the module:
- * nothing is left for module exit to wait for.
+ * nothing is left for module exit to wait for, but CPUs that have not answered.
  *
  * Locks, outermost first
  *
@@ -42,7 +43,8 @@
  * sef_supervisor.lock	spinlock, _irq: the queue of events and the records in
  *			it.
  * sef_queue.lock	spinlock, _irq: one CPU's watches by time. Neither of
- *			these two is taken under the other.
+ *			these two is taken under the other. Its timer tries
+ *			to take sef_service.lock under it, and waits for none.
  *
  * Deadlines expire in the interrupt of their timer, since a softirq may have to
  * wait for a ksoftirqd that gets no CPU. On PREEMPT_RT the same timers expire in
@@ -59,7 +61,7 @@
 #ifndef _SEF_PING_H
 #define _SEF_PING_H
 
-#include <linux/completion.h>
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
@@ -115,6 +117,7 @@ struct sef_authority {
 /* Who is told of verdicts: a file, once it watches. */
 struct sef_supervisor {
 	struct rb_root		watches;	/* by id; sef_file.lock */
+	u64			last_nr;	/* of a watch; sef_file.lock */
 	wait_queue_head_t	*wait;		/* the file's */
 
 	/* sef_registry_lock; @pid_ns is NULL while no newcomers are told of */
@@ -183,14 +186,20 @@ struct sef_look {
 	u64			involuntary;
 };
 
+enum sef_probe_state {
+	SEF_PROBE_ANSWERED,	/* also: nothing is asked */
+	SEF_PROBE_ASKED,
+	SEF_PROBE_LEFT,		/* asked, and nobody waits any more */
+};
+
 /*
  * A question to a CPU: what do you do, and do you run at all? Asked under
  * sef_service.lock; answered in an interrupt of that CPU, which writes the
- * answer and then completes it.
+ * answer and then the state.
  */
 struct sef_probe {
 	call_single_data_t	csd;
-	struct completion	answered;	/* also: nothing is asked */
+	atomic_t		state;
 	ktime_t			asked;		/* 0: not since the ping */
 	unsigned int		cpu;		/* which */
 	/* the answer */
@@ -252,7 +261,7 @@ struct sef_service {
 	wait_queue_entry_t	exit_hook;
 	struct work_struct	exit_work;
 	bool			exited;
-	int			exit_code;
+	int			hook_code;
 
 	spinlock_t		lock;		/* all below */
 	struct list_head	watches;
@@ -260,6 +269,7 @@ struct sef_service {
 	bool			closed;		/* its file is */
 	wait_queue_head_t	*wait;		/* the file's, until then */
 	enum sef_state		end;		/* DEAD, GONE, or UNWATCHED */
+	int			exit_code;	/* of one that is DEAD */
 	struct {
 		sef_cb_ping_reply_t	ping_reply;
 	} cb;
@@ -267,7 +277,7 @@ struct sef_service {
 	u64			pong_seq;	/* the last answered */
 	u64			named_seq;	/* the last answered by name */
 	u64			read_seq;	/* the last read() took */
-	u64			woken_seq;	/* the last it was woken for */
+	u64			woken_seq;	/* the last it was told of */
 	ktime_t			ping_time;	/* of ping_seq */
 	ktime_t			asked_time;	/* of the first unanswered */
 	ktime_t			pong_time;	/* last sign of life, or born */
@@ -289,14 +299,17 @@ enum sef_step {
 /* When a watch is to be looked at: not before @soonest, by @latest. */
 struct sef_wakeup {
 	struct sef_queue	*queue;		/* the last it was in, or NULL */
-	struct timerqueue_node	latest;
+	struct timerqueue_node	node;		/* at @latest, or after a try */
 	ktime_t			soonest;
+	ktime_t			latest;
+	unsigned int		tries;		/* in vain */
 };
 
 struct sef_watch {
 	struct sef_service	*service;	/* holds a reference */
 	struct sef_supervisor	*supervisor;
 	struct rb_node		by_id;		/* sef_file.lock */
+	u64			nr;		/* no other of the file has it */
 
 	struct rcu_head		rcu;
 
@@ -315,6 +328,7 @@ struct sef_watch {
 	u64			look_ns;	/* before the deadline */
 	ktime_t			look_time;	/* of its first look, or MAX */
 	struct sef_look		look;		/* that look, once taken */
+	struct sef_look		last_look;	/* the one before it */
 	ktime_t			probe_time;	/* of its last probe, or MAX */
 	struct sef_probe	probe;
 	u64			stalled_ns;	/* that the machine stood still */
@@ -372,7 +386,8 @@ bool sef_service_has_request(struct sef_service *svc);
 bool sef_service_take_request(struct sef_service *svc, struct sef_request *req);
 void sef_service_untake_request(struct sef_service *svc, u64 seq);
 void sef_latency_reset(struct sef_latency *latency);
-void sef_service_end(struct sef_service *svc, enum sef_state end);
+void sef_service_end(struct sef_service *svc, enum sef_state end,
+		     int exit_code);
 void sef_service_resume(struct sef_service *svc);
 
 void sef_watch_init(struct sef_watch *watch, struct sef_supervisor *sup);
@@ -392,7 +407,8 @@ enum sef_why sef_why_silent(const struct sef_look *first,
 enum sef_why sef_watch_examine(struct sef_watch *watch,
 			       struct sef_evidence *evidence);
 void sef_probe_init(struct sef_probe *probe);
-void sef_probe_end(struct sef_probe *probe);
+bool sef_probe_end(struct sef_probe *probe);
+void sef_probe_exit(void);
 void sef_probe_reset(struct sef_probe *probe, ktime_t now);
 bool sef_probe_is_answered(struct sef_probe *probe);
 void sef_probe_ask(struct sef_probe *probe, const struct sef_look *look);
@@ -434,7 +450,7 @@ int sef_service_publish(struct sef_service *svc);
 struct sef_service *sef_service_from(u64 id);
 struct sef_service *sef_service_find(u64 id);
 bool sef_service_may_signal(struct sef_service *svc);
-bool sef_service_has_ended(struct sef_service *svc);
+bool sef_service_has_ended(struct sef_service *svc, int *exit_code);
 void sef_service_close(struct sef_service *svc);
 void sef_service_put(struct sef_service *svc);
 
@@ -447,6 +463,7 @@ void sef_watch_free(struct sef_watch *watch);
 struct sef_watch *sef_watch_find(struct sef_supervisor *sup, u64 id);
 void sef_watch_remove(struct sef_watch *watch,
 		      const struct sef_account *account);
+bool sef_is_newcomer(const struct sef_supervisor *sup, u64 id);
 int sef_newcomers(struct sef_supervisor *sup,
 		  const struct sef_account *account, bool on);
 struct pid *sef_pid_of_pidfd(int pidfd, pid_t nr);

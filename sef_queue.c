@@ -3,10 +3,15 @@
  * When: watches wait for their next time in queues, one for each CPU, with one
  * timer each. So the timers of many watches are one interrupt, and however many
  * are due at one instant, no CPU is held for long: after SEF_BATCH_NS the rest
- * wait for as long again.
+ * wait for as long as that took.
  *
- * A watch is in one queue at most. It may be taken out at any time, under
- * sef_service.lock; the timer's function then may still be about to look at it.
+ * A service may have many threads that call, and each pong tells every watch. So
+ * a watch whose service's lock is held steps back, and others have their turn; but
+ * a few times only, or a service could call for ever to escape its deadline.
+ *
+ * A watch is in one queue at most, and its service's lock is what it takes to put
+ * it into one. It may be taken out at any time, by the holder of that lock or by the
+ * timer's function, which then may still be about to look at it.
  * Watches and services are freed after an RCU grace period for that, and one that
  * is off its service's list is left alone. See sef_watch_expire().
  */
@@ -22,10 +27,15 @@
 
 #define SEF_BATCH_NS		(250 * NSEC_PER_USEC)
 
+/* All of them are less than what a stall of the machine is told from. */
+#define SEF_TRIES		4
+#define SEF_TRY_NS		(50 * NSEC_PER_USEC)
+
 struct sef_queue {
 	spinlock_t		lock;
-	struct timerqueue_head	head;	/* of sef_wakeup.latest */
+	struct timerqueue_head	head;	/* of sef_wakeup.node */
 	bool			busy;	/* the timer is to be set at the end */
+	ktime_t			pause;	/* nothing before */
 	struct hrtimer		timer;
 };
 
@@ -37,41 +47,69 @@ static struct sef_watch *sef_queue_first(struct sef_queue *queue)
 
 	lockdep_assert_held(&queue->lock);
 
-	return node ? container_of(node, struct sef_watch, wakeup.latest) : NULL;
+	return node ? container_of(node, struct sef_watch, wakeup.node) : NULL;
 }
 
-/* Wake for the first, but not before @pause. */
-static void sef_queue_program(struct sef_queue *queue, ktime_t pause)
+/* Wake for the first. */
+static void sef_queue_program(struct sef_queue *queue)
 {
 	struct sef_watch *watch = sef_queue_first(queue);
 
 	if (watch && !queue->busy)
 		hrtimer_start(&queue->timer,
-			      max(watch->wakeup.latest.expires, pause),
+			      max(watch->wakeup.node.expires, queue->pause),
 			      HRTIMER_MODE_ABS);
+}
+
+/*
+ * Look at the first, which is due; or again soon, if its service is busy. That stays
+ * while a watch of it is in the queue, and then under RCU.
+ */
+static void sef_queue_run(struct sef_queue *queue, struct sef_watch *watch,
+			  ktime_t now)
+{
+	struct sef_wakeup *wakeup = &watch->wakeup;
+	struct sef_service *svc = watch->service;
+	ktime_t latest = wakeup->latest;
+	bool locked = spin_trylock(&svc->lock);
+
+	lockdep_assert_held(&queue->lock);
+
+	timerqueue_del(&queue->head, &wakeup->node);
+	if (!locked && wakeup->tries < SEF_TRIES) {
+		wakeup->tries++;
+		wakeup->soonest = ktime_add_ns(now, SEF_TRY_NS);
+		wakeup->node.expires = wakeup->soonest;
+		timerqueue_add(&queue->head, &wakeup->node);
+		return;
+	}
+	spin_unlock(&queue->lock);
+	if (!locked)
+		spin_lock(&svc->lock);
+	sef_watch_expire(watch, latest, now);
+	spin_unlock(&svc->lock);
+	spin_lock(&queue->lock);
 }
 
 static enum hrtimer_restart sef_queue_expire(struct hrtimer *timer)
 {
 	struct sef_queue *queue = container_of(timer, struct sef_queue, timer);
-	ktime_t now = ktime_get(), end = ktime_add_ns(now, SEF_BATCH_NS);
+	ktime_t begin = ktime_get(), end = ktime_add_ns(begin, SEF_BATCH_NS);
+	ktime_t now = begin;
 	struct sef_watch *watch;
-	ktime_t latest;
 
 	rcu_read_lock();
 	spin_lock(&queue->lock);
 	queue->busy = true;
 	while ((watch = sef_queue_first(queue)) &&
 	       watch->wakeup.soonest <= now && now < end) {
-		latest = watch->wakeup.latest.expires;
-		timerqueue_del(&queue->head, &watch->wakeup.latest);
-		spin_unlock(&queue->lock);
-		sef_watch_expire(watch, latest, now);
+		sef_queue_run(queue, watch, now);
 		now = ktime_get();
-		spin_lock(&queue->lock);
 	}
 	queue->busy = false;
-	sef_queue_program(queue, now < end ? 0 : ktime_add_ns(now, SEF_BATCH_NS));
+	if (now >= end)
+		queue->pause = ktime_add(now, ktime_sub(now, begin));
+	sef_queue_program(queue);
 	spin_unlock(&queue->lock);
 	rcu_read_unlock();
 	return HRTIMER_NORESTART;
@@ -84,13 +122,12 @@ void sef_queue_del(struct sef_watch *watch)
 
 	lockdep_assert_held(&watch->service->lock);
 
-	/* Out for good, if it is: only this lock's holder puts it in. */
-	if (!queue || data_race(RB_EMPTY_NODE(&wakeup->latest.node)))
+	if (!queue)
 		return;
 	/* Its timer stays as it is, and finds nothing to do. */
 	spin_lock(&queue->lock);
-	if (!RB_EMPTY_NODE(&wakeup->latest.node))
-		timerqueue_del(&queue->head, &wakeup->latest);
+	if (!RB_EMPTY_NODE(&wakeup->node.node))
+		timerqueue_del(&queue->head, &wakeup->node);
 	spin_unlock(&queue->lock);
 }
 
@@ -105,16 +142,18 @@ void sef_queue_add(struct sef_watch *watch, ktime_t soonest, ktime_t latest)
 	sef_queue_del(watch);
 	wakeup->queue = queue;
 	wakeup->soonest = soonest;
-	wakeup->latest.expires = latest;
+	wakeup->latest = latest;
+	wakeup->node.expires = latest;
+	wakeup->tries = 0;
 	spin_lock(&queue->lock);
-	if (timerqueue_add(&queue->head, &wakeup->latest))
-		sef_queue_program(queue, 0);
+	if (timerqueue_add(&queue->head, &wakeup->node))
+		sef_queue_program(queue);
 	spin_unlock(&queue->lock);
 }
 
 void sef_wakeup_init(struct sef_wakeup *wakeup)
 {
-	timerqueue_init(&wakeup->latest);
+	timerqueue_init(&wakeup->node);
 }
 
 int sef_queue_init(void)

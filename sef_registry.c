@@ -249,7 +249,8 @@ static bool sef_task_has_ended(struct sef_service *svc,
 {
 	if (!task)
 		return true;
-	if (!READ_ONCE(task->exit_state))
+	/* The status was written before. */
+	if (!smp_load_acquire(&task->exit_state))
 		return false;
 	/* The process ends with its last thread, of whom the leader waits. */
 	return svc->type == PIDTYPE_PID || !delay_group_leader(task);
@@ -258,9 +259,23 @@ static bool sef_task_has_ended(struct sef_service *svc,
 /* The status as wait(2) would give it. */
 static int sef_task_exit_code(struct task_struct *task)
 {
-	if (task->signal->flags & SIGNAL_GROUP_EXIT)
-		return task->signal->group_exit_code;
+	if (READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT)
+		return READ_ONCE(task->signal->group_exit_code);
 	return task->exit_code;
+}
+
+/* Whether it has, and with what status: 0 where there is no task any more. */
+bool sef_service_has_ended(struct sef_service *svc, int *exit_code)
+{
+	struct task_struct *task;
+	bool ended;
+
+	rcu_read_lock();
+	task = pid_task(svc->pid, svc->type);
+	ended = sef_task_has_ended(svc, task);
+	*exit_code = ended && task ? sef_task_exit_code(task) : 0;
+	rcu_read_unlock();
+	return ended;
 }
 
 /*
@@ -273,34 +288,13 @@ static int sef_exit_hook(wait_queue_entry_t *hook, unsigned int mode, int sync,
 {
 	struct sef_service *svc = container_of(hook, struct sef_service,
 					       exit_hook);
-	struct task_struct *task;
 
 	if (svc->exited)
 		return 0;
-
-	rcu_read_lock();
-	task = pid_task(svc->pid, svc->type);
-	svc->exited = sef_task_has_ended(svc, task);
-	if (svc->exited && task)
-		svc->exit_code = sef_task_exit_code(task);
-	rcu_read_unlock();
-
+	svc->exited = sef_service_has_ended(svc, &svc->hook_code);
 	if (svc->exited)
 		queue_work(sef_work, &svc->exit_work);
 	return 0;
-}
-
-/* For a thread that ends alone, where no hook tells. */
-bool sef_service_has_ended(struct sef_service *svc)
-{
-	struct task_struct *task;
-	bool ended;
-
-	rcu_read_lock();
-	task = pid_task(svc->pid, svc->type);
-	ended = sef_task_has_ended(svc, task);
-	rcu_read_unlock();
-	return ended;
 }
 
 static void sef_exit_work(struct work_struct *work)
@@ -309,7 +303,7 @@ static void sef_exit_work(struct work_struct *work)
 					       exit_work);
 
 	spin_lock_irq(&svc->lock);
-	sef_service_end(svc, SEF_STATE_DEAD);
+	sef_service_end(svc, SEF_STATE_DEAD, svc->hook_code);
 	spin_unlock_irq(&svc->lock);
 }
 
@@ -437,7 +431,7 @@ void sef_service_close(struct sef_service *svc)
 	spin_lock_irq(&svc->lock);
 	WRITE_ONCE(svc->closed, true);	/* sef_service_of() has no lock */
 	if (!exiting)
-		sef_service_end(svc, SEF_STATE_GONE);
+		sef_service_end(svc, SEF_STATE_GONE, 0);
 	spin_unlock_irq(&svc->lock);
 
 	/* What supervisors still keep of it is theirs. */
@@ -471,7 +465,8 @@ void sef_watch_free(struct sef_watch *watch)
 		return;
 	sef_authority_drop(&watch->authority);
 	put_cred(watch->evidence.cred);
-	kfree_rcu(watch, rcu);
+	if (sef_probe_end(&watch->probe))
+		kfree_rcu(watch, rcu);
 }
 
 static bool sef_watch_less(struct rb_node *a, const struct rb_node *b)
@@ -563,6 +558,7 @@ static int sef_watch_add(struct sef_watch *watch,
 		err = -ENOSPC;
 	} else if (!svc->closed) {
 		refcount_inc(&svc->refs);
+		watch->nr = ++watch->supervisor->last_nr;
 		sef_watch_begin(watch, svc, args);
 		err = 0;
 	}
@@ -659,8 +655,6 @@ void sef_watch_remove(struct sef_watch *watch,
 	spin_unlock_irq(&svc->lock);
 
 	/* Off the list, so nothing queues it again, nor asks a CPU. */
-	sef_probe_end(&watch->probe);
-
 	spin_lock_irq(&sup->lock);
 	list_del_init(&watch->queued);
 	spin_unlock_irq(&sup->lock);
@@ -723,6 +717,12 @@ static void sef_newcomers_tell(struct work_struct *work)
 		mutex_unlock(&sef_registry_lock);
 		cond_resched();
 	} while (svc);
+}
+
+/* Was he to be told, and is still? Under the supervisor's file lock. */
+bool sef_is_newcomer(const struct sef_supervisor *sup, u64 id)
+{
+	return sup->pid_ns && id > sup->newcomers_after;
 }
 
 /* Who is told costs what a watch costs. Under the supervisor's file lock. */
@@ -860,5 +860,6 @@ void sef_registry_exit(void)
 {
 	unregister_pm_notifier(&sef_pm_block);
 	sef_queue_exit();
+	sef_probe_exit();
 	destroy_workqueue(sef_work);
 }

@@ -12,7 +12,9 @@
  * none.
  */
 #include <linux/cred.h>
+#include <linux/delay.h>
 #include <linux/math64.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/coredump.h>
 #include <linux/sched/cputime.h>
@@ -241,8 +243,8 @@ static enum sef_why sef_slept_how(const struct sef_look *look)
 }
 
 /*
- * Why has there been no answer? @first is an earlier look since the ping, or
- * NULL: it takes two, at one thread, to tell one that spins from one that runs.
+ * Why has there been no answer? @first is an earlier look, or NULL: it takes two,
+ * at one thread, to tell one that spins from one that runs.
  */
 enum sef_why sef_why_silent(const struct sef_look *first,
 			    const struct sef_look *look)
@@ -261,6 +263,8 @@ enum sef_why sef_why_silent(const struct sef_look *first,
 
 /* Probes */
 
+static atomic_t sef_probes_left = ATOMIC_INIT(0);
+
 /* On the CPU that was asked, in its interrupt. */
 static void sef_probe_answer(void *data)
 {
@@ -271,26 +275,46 @@ static void sef_probe_answer(void *data)
 	probe->mode = SEF_MODE_UNKNOWN;
 	probe->syscall = -1;
 	sef_look_at_current(&probe->mode, &probe->syscall);
-	/* Last: from here on the probe may be gone. */
-	complete(&probe->answered);
+	/* From here on the probe may be gone, if it is not ours to free. */
+	if (atomic_xchg(&probe->state, SEF_PROBE_ANSWERED) != SEF_PROBE_LEFT)
+		return;
+	kfree_rcu(container_of(probe, struct sef_watch, probe), rcu);
+	atomic_dec(&sef_probes_left);
 }
 
 void sef_probe_init(struct sef_probe *probe)
 {
 	INIT_CSD(&probe->csd, sef_probe_answer, probe);
-	init_completion(&probe->answered);
-	complete(&probe->answered);	/* nothing is asked */
+	atomic_set(&probe->state, SEF_PROBE_ANSWERED);
 }
 
-/* Wait until no CPU knows of it any more. Nobody may ask meanwhile. */
-void sef_probe_end(struct sef_probe *probe)
+/*
+ * Nobody asks any more. Returns whether no CPU knows of it either; else the one
+ * that does frees the watch.
+ */
+bool sef_probe_end(struct sef_probe *probe)
 {
-	wait_for_completion(&probe->answered);
+	atomic_inc(&sef_probes_left);
+	if (atomic_cmpxchg(&probe->state, SEF_PROBE_ASKED, SEF_PROBE_LEFT) ==
+	    SEF_PROBE_ASKED)
+		return false;
+	atomic_dec(&sef_probes_left);
+	return true;
+}
+
+/* No watch is left: until no CPU is to come back to what is unloaded. */
+void sef_probe_exit(void)
+{
+	while (atomic_read(&sef_probes_left))
+		msleep(20);
+	/* The last one may be on its way out of its interrupt. */
+	synchronize_rcu();
 }
 
 bool sef_probe_is_answered(struct sef_probe *probe)
 {
-	return completion_done(&probe->answered);
+	/* Pairs with the exchange: the answer comes with the state. */
+	return atomic_read_acquire(&probe->state) == SEF_PROBE_ANSWERED;
 }
 
 /* A new ping: what was asked before does not matter, but that it still is. */
@@ -306,13 +330,13 @@ void sef_probe_ask(struct sef_probe *probe, const struct sef_look *look)
 	if (!look->tid || look->cpu == raw_smp_processor_id() ||
 	    !sef_probe_is_answered(probe))
 		return;
-	reinit_completion(&probe->answered);
+	atomic_set(&probe->state, SEF_PROBE_ASKED);
 	probe->asked = look->time;
 	probe->cpu = look->cpu;
 	if (!smp_call_function_single_async(look->cpu, &probe->csd))
 		return;
 	probe->asked = 0;	/* the CPU went off: so has the thread */
-	complete(&probe->answered);
+	atomic_set(&probe->state, SEF_PROBE_ANSWERED);
 }
 
 /* How long it took the CPU to answer, or has so far. */

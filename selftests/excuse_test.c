@@ -376,6 +376,7 @@ FIXTURE(starved)
 
 enum {
 	DO_ANSWER_ALL = DO_MORE,	/* pings, from now on; no other order */
+	DO_SPIN,			/* for ever; no answer */
 };
 
 static __s64 obey(int order, __s64 arg)
@@ -383,6 +384,8 @@ static __s64 obey(int order, __s64 arg)
 	struct pollfd pfd = { .events = POLLIN };
 	struct sef_request req;
 
+	while (order == DO_SPIN)
+		;
 	if (order != DO_ANSWER_ALL)
 		return serve(order, arg);
 	answer(0);
@@ -462,6 +465,44 @@ TEST_F(starved, not_excused) {
 	until(_metadata, self->sup, self->id, SEF_STATE_UNRESPONSIVE, &ev);
 	end_busy(_metadata, &self->busy);
 	until(_metadata, self->sup, self->id, SEF_STATE_ALIVE, &ev);
+}
+
+#define LONG		(1000 * MSEC)
+
+/*
+ * Asleep it was given up, and starves since: no step is taken, whichever part of a
+ * timeout it is due in. The one of this ladder is due in the first quarter of one,
+ * again and again. It has its CPU again, and its end.
+ */
+TEST_F(starved, no_step) {
+	struct sef_status_args st;
+	struct sef_watch_args args;
+	struct servant hung;
+	struct sef_event ev;
+	__u64 id = new_serving(_metadata, &hung, obey, 0);
+
+	ASSERT_TRUE(wait_task_state(hung.pid, hung.pid, 'S'));
+	ASSERT_TRUE(pin(hung.pid, self->cpus[1]));
+	fill_watch(&args, id, LONG, LONG, 0);
+	args.excuse = SEF_EXCUSE_DEFAULT;
+	args.kill_ns = 2 * LONG + LONG / 4;
+	ASSERT_EQ(0, set_watch(self->sup, &args));
+	until(_metadata, self->sup, id, SEF_STATE_UNRESPONSIVE, &ev);
+	EXPECT_EQ(SEF_WHY_ASLEEP, ev.why);
+	send_order(_metadata, &hung, DO_SPIN, 0);
+	do {
+		get_status(_metadata, self->sup, id, &st);
+		ASSERT_EQ(SEF_STATE_UNRESPONSIVE, st.state);
+		poll(NULL, 0, 1);
+	} while (st.excused < 5);
+	EXPECT_EQ(SEF_WHY_STARVED, st.why);
+	EXPECT_EQ(1, st.misses);
+	EXPECT_FALSE(readable(self->sup));
+
+	end_busy(_metadata, &self->busy);
+	until(_metadata, self->sup, id, SEF_STATE_DEAD, &ev);
+	EXPECT_EQ(SEF_EVENT_KILL, ev.flags);
+	end_servant(_metadata, &hung);
 }
 
 TEST_HARNESS_MAIN

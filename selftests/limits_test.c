@@ -265,6 +265,70 @@ TEST_F(limits, watches_of_a_service) {
 	close_service(_metadata, &s2);
 }
 
+#define CALLERS		4
+
+struct callers {
+	pthread_t thread[CALLERS];
+	int fd;
+	int running;	/* how many */
+	bool end;
+};
+
+static void *call_on_and_on(void *arg)
+{
+	struct callers *c = arg;
+	__u64 granted;
+
+	__atomic_fetch_add(&c->running, 1, __ATOMIC_RELAXED);
+	while (!__atomic_load_n(&c->end, __ATOMIC_RELAXED))
+		extend(c->fd, HOUR, &granted);
+	return NULL;
+}
+
+/*
+ * However many threads of it call, each of which tells many watches: a service
+ * that does not answer is found out, and so is another.
+ */
+TEST_F(limits, calls_put_off_no_deadline) {
+	struct rlimit files = { SERVICE_WATCHES + 64, SERVICE_WATCHES + 64 };
+	struct callers c = { .running = 0 };
+	static int sup[SERVICE_WATCHES];
+	struct service s, other;
+	struct sef_event ev;
+	int i, over;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	new_service(_metadata, &s);
+	new_service(_metadata, &other);
+	for (i = 0; i < SERVICE_WATCHES; i++) {
+		sup[i] = new_file(_metadata);
+		ASSERT_EQ(0, watch(sup[i], s.id, HOUR, HOUR, 0));
+	}
+	c.fd = s.fd;
+	for (i = 0; i < CALLERS; i++)
+		ASSERT_EQ(0, pthread_create(&c.thread[i], NULL, call_on_and_on,
+					    &c));
+	while (__atomic_load_n(&c.running, __ATOMIC_RELAXED) < CALLERS)
+		sched_yield();
+	over = new_file(_metadata);
+	ASSERT_EQ(0, watch(over, other.id, SHORT, SHORT, 10));
+	for (i = 0; i < SERVICE_WATCHES; i++)
+		ASSERT_EQ(0, watch(sup[i], s.id, HOUR, SHORT, 0));
+	for (i = 0; i < SERVICE_WATCHES; i++)
+		until(_metadata, sup[i], s.id, SEF_STATE_UNRESPONSIVE, &ev);
+	until(_metadata, over, other.id, SEF_STATE_UNRESPONSIVE, &ev);
+	EXPECT_EQ(11, ev.misses);
+
+	c.end = true;
+	for (i = 0; i < CALLERS; i++)
+		ASSERT_EQ(0, pthread_join(c.thread[i], NULL));
+	for (i = 0; i < SERVICE_WATCHES; i++)
+		EXPECT_EQ(0, close(sup[i]));
+	EXPECT_EQ(0, close(over));
+	close_service(_metadata, &s);
+	close_service(_metadata, &other);
+}
+
 TEST_F(limits, none_at_all) {
 	int fd = file_of(_metadata, ONE_USER);
 	struct service s;

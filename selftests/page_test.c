@@ -94,6 +94,53 @@ TEST_F(page, found_in_time) {
 	EXPECT_EQ(0, st.rtt_ns);
 }
 
+/* What was stored before counts, whoever looks next, and for what. */
+TEST_F(page, stored_before_a_change) {
+	struct sef_status_args st;
+	struct sef_event ev;
+
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, SHORT, 1));
+	until(_metadata, self->sup, self->s.id, SEF_STATE_LATE, &ev);
+	sef_page_pong(self->page, 0);
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, SHORT, 0));
+	until(_metadata, self->sup, self->s.id, SEF_STATE_ALIVE, &ev);
+	EXPECT_EQ(PASSED(ALIVE), ev.passed);
+	get_status(_metadata, self->sup, self->s.id, &st);
+	EXPECT_EQ(0, st.misses);
+}
+
+TEST_F(page, stored_before_a_watch) {
+	int other = new_file(_metadata);
+	struct sef_event ev;
+
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, 0));
+	EXPECT_EQ(1, sef_page_pong(self->page, 0));
+	ASSERT_EQ(0, watch(other, self->s.id, HOUR, HOUR, 0));
+	until(_metadata, other, self->s.id, SEF_STATE_ALIVE, &ev);
+	EXPECT_EQ(1, self->page->ping_seq);
+	EXPECT_EQ(0, close(other));
+}
+
+/* The grace keeps the first ping from being missed, however slow the test is. */
+TEST_F(page, stored_before_an_extension) {
+	struct sef_watch_args args;
+	struct sef_status_args st;
+	__u64 granted;
+
+	fill_watch(&args, self->s.id, 20 * SHORT, 20 * SHORT, 0);
+	args.grace_ns = HOUR;
+	args.extend_ns = HOUR;
+	ASSERT_EQ(0, set_watch(self->sup, &args));
+	sef_page_pong(self->page, 0);
+	ASSERT_EQ(0, extend(self->s.fd, HOUR, &granted));
+	EXPECT_EQ(HOUR, granted);
+	let_deadlines_pass(_metadata, 80);
+	get_status(_metadata, self->sup, self->s.id, &st);
+	EXPECT_EQ(SEF_STATE_ALIVE, st.state);
+	EXPECT_EQ(0, st.misses | st.excused);
+	EXPECT_LT(st.pong_seq, st.ping_seq);
+}
+
 /* Told of by the page at once, by the eventfd and poll when it is half too late. */
 TEST_F(page, lazily_woken) {
 	struct sef_request req;
@@ -102,6 +149,9 @@ TEST_F(page, lazily_woken) {
 	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, 0));
 	EXPECT_EQ(1, self->page->ping_seq);
 	EXPECT_FALSE(readable(self->s.efd));
+	EXPECT_FALSE(readable(self->s.fd));
+	EXPECT_EQ(-1, read(self->s.fd, &req, sizeof(req)));
+	EXPECT_EQ(EAGAIN, errno);
 	EXPECT_EQ(0, unwatch(self->sup, self->s.id));
 
 	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, 10 * SHORT, 0));
@@ -253,6 +303,43 @@ TEST_F(page, bad_mappings) {
 	EXPECT_EQ(MAP_FAILED, mremap(self->page, self->size, 2 * self->size,
 				     MREMAP_MAYMOVE));
 	EXPECT_EQ(EFAULT, errno);
+}
+
+struct ponger {
+	struct sef_page *page;
+	bool hold, held;
+};
+
+/* Answers as sef_page_pong() does; when it is held, between its load and its store. */
+static void *pong_slowly(void *arg)
+{
+	struct ponger *p = arg;
+	__u32 seq = __atomic_load_n(&p->page->ping_seq, __ATOMIC_ACQUIRE);
+
+	__atomic_store_n(&p->held, true, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&p->hold, __ATOMIC_ACQUIRE))
+		sched_yield();
+	__atomic_store_n(&p->page->pong_seq, seq, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* One thread's late store undoes another's; whoever comes round next mends it. */
+TEST_F(page, several_threads) {
+	struct ponger p = { .page = self->page, .hold = true };
+	pthread_t thread;
+
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, 0));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, pong_slowly, &p));
+	while (!__atomic_load_n(&p.held, __ATOMIC_ACQUIRE))
+		sched_yield();
+	ASSERT_EQ(0, unwatch(self->sup, self->s.id));
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR, HOUR, 0));
+	EXPECT_EQ(2, sef_page_pong(self->page, self->page->pong_seq));
+	__atomic_store_n(&p.hold, false, __ATOMIC_RELEASE);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(1, answered(_metadata, self));
+	EXPECT_EQ(2, sef_page_pong(self->page, self->page->pong_seq));
+	EXPECT_EQ(2, answered(_metadata, self));
 }
 
 /* A child has neither the mapping nor the right to make one. */

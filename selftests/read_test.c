@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Reading and polling, requests and events: whole, in order, none lost. */
+#include <linux/userfaultfd.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 
 #include "sef_test.h"
 
@@ -396,6 +398,103 @@ TEST_F(read, put_back_wakes) {
 		EXPECT_EQ(1, epoll_wait(ep[i], &ready, 1, PATIENCE));
 		EXPECT_EQ(EPOLLIN, ready.events);
 		EXPECT_EQ(0, close(ep[i]));
+	}
+}
+
+/* A read that is held up in its copy of an event, by a fault that the test has. */
+struct held_read {
+	struct reader r;
+	pthread_t thread;
+	struct uffdio_range page;
+	int fault_fd;
+};
+
+static void *read_into_page(void *arg)
+{
+	struct held_read *h = arg;
+
+	h->r.got = read(h->r.fd, (void *)(uintptr_t)h->page.start,
+			sizeof(struct sef_event));
+	h->r.err = errno;
+	return NULL;
+}
+
+static bool hold_read(struct __test_metadata *_metadata, struct held_read *h,
+		      int fd, long page_size)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffd_msg msg;
+	void *page;
+
+	h->fault_fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (h->fault_fd < 0)
+		return false;
+	ASSERT_EQ(0, ioctl(h->fault_fd, UFFDIO_API, &api));
+	page = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_TRUE(page != MAP_FAILED);
+	h->page.start = (uintptr_t)page;
+	h->page.len = page_size;
+	reg.range = h->page;
+	ASSERT_EQ(0, ioctl(h->fault_fd, UFFDIO_REGISTER, &reg));
+	h->r.fd = fd;
+	ASSERT_EQ(0, pthread_create(&h->thread, NULL, read_into_page, h));
+	ASSERT_EQ(sizeof(msg), read(h->fault_fd, &msg, sizeof(msg)));
+	EXPECT_EQ(UFFD_EVENT_PAGEFAULT, msg.event);
+	return true;
+}
+
+/* Its memory is gone when it goes on. */
+static void fail_read(struct __test_metadata *_metadata, struct held_read *h)
+{
+	ASSERT_EQ(0, munmap((void *)(uintptr_t)h->page.start, h->page.len));
+	ASSERT_EQ(0, ioctl(h->fault_fd, UFFDIO_WAKE, &h->page));
+	ASSERT_EQ(0, pthread_join(h->thread, NULL));
+	EXPECT_EQ(-1, h->r.got);
+	EXPECT_EQ(EFAULT, h->r.err);
+	EXPECT_EQ(0, close(h->fault_fd));
+}
+
+/* What is put back is not the event of a watch that came since. */
+TEST_F(read, put_back_too_late) {
+	struct sef_watch_args args;
+	struct held_read h;
+
+	ping(_metadata, self->sup, self->s.id);
+	EXPECT_EQ(0, pong(self->s.fd, 0));
+	if (!hold_read(_metadata, &h, self->sup, self->page_size))
+		SKIP(return, "no userfaultfd");
+	fail_read(_metadata, &h);
+	EXPECT_TRUE(readable(self->sup));
+
+	hold_read(_metadata, &h, self->sup, self->page_size);
+	EXPECT_EQ(0, unwatch(self->sup, self->s.id));
+	fill_watch(&args, self->s.id, HOUR, HOUR, 0);
+	args.flags = SEF_WATCH_STRICT;	/* it has nothing to tell yet */
+	ASSERT_EQ(0, set_watch(self->sup, &args));
+	fail_read(_metadata, &h);
+	EXPECT_FALSE(readable(self->sup));
+}
+
+/* Nor one of newcomers that nobody wants to be told of any more. */
+TEST_F(read, newcomers_put_back_too_late) {
+	struct held_read h;
+	struct service s;
+	int on;
+
+	for (on = 0; on < 2; on++) {
+		ASSERT_EQ(0, newcomers(self->sup, 1));
+		new_service(_metadata, &s);
+		wait_readable(_metadata, self->sup);
+		if (!hold_read(_metadata, &h, self->sup, self->page_size))
+			SKIP(return, "no userfaultfd");
+		ASSERT_EQ(0, newcomers(self->sup, 0));
+		if (on)
+			ASSERT_EQ(0, newcomers(self->sup, 1));
+		fail_read(_metadata, &h);
+		EXPECT_FALSE(readable(self->sup));
+		close_service(_metadata, &s);
 	}
 }
 

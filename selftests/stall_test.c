@@ -330,6 +330,38 @@ TEST_F(stall, hung_service) {
 }
 
 /*
+ * A supervisor that leaves does not wait for the CPU, which has been probed. Where
+ * his timer stands still as well, none has been.
+ */
+TEST_F(stall, unwatch) {
+	struct sef_watch_args args;
+	__u64 end, begun;
+	int i;
+
+	if (variant->timer_there || variant->all)
+		return;
+	fill_watch(&args, self->id, SHORT, 100 * MSEC, 0);
+	args.excuse = SEF_EXCUSE_DEFAULT;
+	for (i = 0; i < 2; i++) {
+		begin_watch(_metadata, self, variant, &args);
+		end = now_ns() + 2000 * MSEC;
+		begin_stall(_metadata, self, false, 2000);
+		let_deadlines_pass(_metadata, 20);
+		begun = now_ns();
+		if (!i) {
+			EXPECT_EQ(0, unwatch(self->sup, self->id));
+		} else {
+			EXPECT_EQ(0, close(self->sup));
+			self->sup = new_file(_metadata);
+		}
+		/* It was quick, or the stall had ended before. */
+		if (begun + 500 * MSEC < end)
+			EXPECT_LT(now_ns(), end);
+		end_stall(_metadata);
+	}
+}
+
+/*
  * Who excuses nothing blames even who answers, if the timer goes on (elsewhere
  * the answer may come before the kernel looks, and is in time), and gives
  * nothing back.

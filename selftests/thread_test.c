@@ -388,6 +388,7 @@ TEST_F(process, leader_ends_first) {
 	EXPECT_EQ(0, ask(_metadata, &self->s, DO_LEAVE, 0));
 	until(_metadata, self->sup, id, SEF_STATE_DEAD, &ev);
 	EXPECT_EQ(self->s.pid, ev.pid);
+	EXPECT_EQ(3 << 8, ev.wait_status);
 
 	/* the process goes on without it */
 	all = ask(_metadata, &self->s, DO_REGISTER, 0);

@@ -659,9 +659,11 @@ struct sef_page {
 /**
  * sef_page_pong - answer the last ping, if it has no answer yet
  * @page: of the calling process's service.
- * @last: what this returned last in the same thread, at first 0.
+ * @last: what this returned last, at first 0. Where several threads call it, what
+ *	@page->pong_seq is: the store of one may come after another's, of a later
+ *	ping, and undo it, and then only a call that sees that mends it.
  *
- * One load; and one store if there was a ping since. Any thread may call it.
+ * One load; and one store if there was a ping since.
  */
 static __inline__ __u32 sef_page_pong(struct sef_page *page, __u32 last)
 {
