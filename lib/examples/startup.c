@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * startup: a service as one writes it on MINIX 3: sef_startup(), then sef_receive()
- * for every message. It says it is alive only if its work got on. Ends with
- * SIGTERM.
+ * for every message. It answers a ping only when its work has got on since. Ends
+ * with SIGTERM.
  */
 #include <err.h>
 #include <inttypes.h>
@@ -13,14 +13,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-static uint64_t done, told;	/* turns of work: all, and at the last ping */
+static struct sef_request waiting;	/* the ping to answer; seq 0: none */
 
-static int answer_if_work_got_on(const struct sef_request *request)
+static int answer_after_work(const struct sef_request *request)
 {
-	if (done == told)
-		return sef_cb_ping_reply_null(request);
-	told = done;
-	return sef_cb_ping_reply_pong(request);
+	waiting = *request;
+	return 0;
 }
 
 static void work(int timer)
@@ -29,7 +27,9 @@ static void work(int timer)
 
 	if (read(timer, &turns, sizeof(turns)) != sizeof(turns))
 		err(1, "cannot read the timer");
-	done += turns;
+	if (waiting.seq && sef_cb_ping_reply_pong(&waiting))
+		err(1, "cannot answer a ping");
+	waiting.seq = 0;
 }
 
 int main(void)
@@ -46,7 +46,7 @@ int main(void)
 	if (fds[0].fd < 0 || fds[1].fd < 0 || timerfd_settime(fds[0].fd, 0, &every, NULL))
 		err(1, "cannot make a timer and a signalfd");
 
-	sef_setcb_ping_reply(answer_if_work_got_on);
+	sef_setcb_ping_reply(answer_after_work);
 	if (sef_startup())
 		err(1, "cannot register with /dev/sef");
 	printf("service %" PRIu64 ", pid %d\n", sef_service_id(sef_self()), getpid());
