@@ -932,11 +932,12 @@ TEST_F(startup, timeout) {
 
 	fill_watch(&args, id, SEF_TIME_MIN_NS, HOUR, 0);
 	ASSERT_EQ(0, sef_watch(self->pfd.fd, &args));
-	before = now_ns();
-	EXPECT_EQ(0, sef_receive(NULL, 0, 200));
-	EXPECT_LE(200 * MSEC, now_ns() - before);
-	get_status(_metadata, self->pfd.fd, id, &st);
-	EXPECT_LT(1, st.pong_seq);
+	do {
+		before = now_ns();
+		ASSERT_EQ(0, sef_receive(NULL, 0, 50));
+		EXPECT_LE(50 * MSEC, now_ns() - before);
+		get_status(_metadata, self->pfd.fd, id, &st);
+	} while (st.pong_seq < ROUNDS);
 	EXPECT_EQ(0, sef_receive(NULL, 0, 0));
 }
 
