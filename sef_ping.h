@@ -438,11 +438,17 @@ void sef_escalate_change(struct sef_watch *watch, ktime_t now);
 void sef_escalate_end(struct sef_watch *watch);
 void sef_escalate_step(struct sef_watch *watch, ktime_t now);
 
-/* sef_registry.c: who there is, who may see whom, and how it ends */
-extern struct mutex sef_registry_lock;
-
+/* sef_account.c: what each user has, and may have */
 int sef_account_open(struct sef_account *account);
 void sef_account_close(struct sef_account *account);
+void sef_account_hold(struct sef_account *account);
+bool sef_charge(const struct sef_account *account, enum sef_limit limit,
+		unsigned int n);
+void sef_uncharge(const struct sef_account *account, enum sef_limit limit,
+		  unsigned int n);
+
+/* sef_registry.c: who there is, who may see whom, and how it ends */
+extern struct mutex sef_registry_lock;
 
 struct sef_service *sef_service_new(struct sef_file *file,
 				    const struct sef_register_args *args);
