@@ -247,6 +247,7 @@ struct sef_service {
 	/* set before the service is published, then only read */
 	u64			id;
 	struct pid		*pid;		/* the process or thread */
+	struct pid		*owner;		/* who answers: that, or its proxy */
 	enum pid_type		type;		/* PIDTYPE_TGID or _PID: which */
 	struct pid		*process;	/* its process, as a pid too */
 	struct sef_account	account;
@@ -473,6 +474,7 @@ void sef_watch_remove(struct sef_watch *watch,
 bool sef_is_newcomer(const struct sef_supervisor *sup, u64 id);
 int sef_newcomers(struct sef_supervisor *sup,
 		  const struct sef_account *account, bool on);
+bool sef_service_is_proxied(const struct sef_service *svc);
 struct pid *sef_pid_of_pidfd(int pidfd, pid_t nr);
 
 int sef_registry_init(void);

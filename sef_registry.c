@@ -150,18 +150,18 @@ static void sef_exit_work(struct work_struct *work)
 	spin_unlock_irq(&svc->lock);
 }
 
-/* Is it on its way out, so that the exit hook is still to be called? */
-static bool sef_service_is_exiting(struct sef_service *svc)
+/* Is it on its way out, or has it ended? */
+static bool sef_is_exiting(struct pid *pid, enum pid_type type)
 {
 	struct task_struct *task;
 	bool exiting;
 
 	rcu_read_lock();
-	task = pid_task(svc->pid, svc->type);
+	task = pid_task(pid, type);
 	exiting = !task ||
 		  READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT ||
 		  !atomic_read(&task->signal->live) ||
-		  (svc->type == PIDTYPE_PID &&
+		  (type == PIDTYPE_PID &&
 		   READ_ONCE(task->flags) & PF_EXITING);
 	rcu_read_unlock();
 	return exiting;
@@ -169,27 +169,49 @@ static bool sef_service_is_exiting(struct sef_service *svc)
 
 /* Services */
 
-struct sef_service *sef_service_new(struct sef_file *file,
-				    const struct sef_register_args *args)
+/* Does another process answer for it? */
+bool sef_service_is_proxied(const struct sef_service *svc)
 {
-	struct sef_service *svc;
-	struct eventfd_ctx *eventfd = NULL;
+	return svc->owner != svc->pid;
+}
 
-	if (args->eventfd != -1) {
-		eventfd = eventfd_ctx_fdget(args->eventfd);
-		if (IS_ERR(eventfd))
-			return ERR_CAST(eventfd);
-	}
-	svc = kzalloc(sizeof(*svc), GFP_KERNEL_ACCOUNT);
-	if (!svc) {
-		if (eventfd)
-			eventfd_ctx_put(eventfd);
-		return ERR_PTR(-ENOMEM);
-	}
+/* Whom the caller registers, or an error. */
+static struct pid *sef_register_process(const struct sef_register_args *args)
+{
+	struct pid *process;
+	int err;
 
+	if (!(args->flags & SEF_REGISTER_PIDFD))
+		return get_task_pid(current, PIDTYPE_TGID);
+	process = sef_pid_of_pidfd(args->pidfd, args->pid);
+	if (IS_ERR(process))
+		return process;
+	err = kill_pid(process, 0, 0);
+	if (!err)
+		return process;
+	put_pid(process);
+	return ERR_PTR(err);
+}
+
+/* Who it is, and who answers for it. @process is the service's from here on. */
+static void sef_service_set_pids(struct sef_service *svc, struct pid *process,
+				 u32 flags)
+{
+	svc->process = process;
+	svc->type = flags & SEF_REGISTER_THREAD ? PIDTYPE_PID : PIDTYPE_TGID;
+	svc->pid = flags & SEF_REGISTER_THREAD ?
+		   get_task_pid(current, PIDTYPE_PID) : get_pid(process);
+	svc->owner = flags & SEF_REGISTER_PIDFD ?
+		     get_task_pid(current, PIDTYPE_TGID) : get_pid(svc->pid);
+	svc->speaker = sef_service_is_proxied(svc) ?
+		       get_pid(process) : get_task_pid(current, PIDTYPE_PID);
+}
+
+static void sef_service_init(struct sef_service *svc, struct sef_file *file,
+			     const struct sef_register_args *args)
+{
 	svc->account = file->account;
 	svc->wait = &file->wait;
-	svc->eventfd = eventfd;
 	svc->born = ktime_get();
 	svc->pong_time = svc->born;
 	sef_latency_reset(&svc->latency);
@@ -201,12 +223,49 @@ struct sef_service *sef_service_new(struct sef_file *file,
 	INIT_LIST_HEAD(&svc->watches);
 	sef_setcb_ping_reply(svc, SEF_CB_PING_REPLY_DEFAULT);
 	sef_service_set_reply(svc, args->reply);
-	svc->type = args->flags & SEF_REGISTER_THREAD ? PIDTYPE_PID :
-							PIDTYPE_TGID;
-	svc->pid = get_task_pid(current, svc->type);
-	svc->process = get_task_pid(current, PIDTYPE_TGID);
-	svc->speaker = get_task_pid(current, PIDTYPE_PID);
 	add_wait_queue(&svc->pid->wait_pidfd, &svc->exit_hook);
+}
+
+/* @process and @eventfd are the service's, unless this fails. */
+static struct sef_service *
+sef_service_make(struct sef_file *file, const struct sef_register_args *args,
+		 struct pid *process, struct eventfd_ctx *eventfd)
+{
+	struct sef_service *svc = kzalloc(sizeof(*svc), GFP_KERNEL_ACCOUNT);
+
+	if (!svc)
+		return ERR_PTR(-ENOMEM);
+	svc->eventfd = eventfd;
+	sef_service_set_pids(svc, process, args->flags);
+	sef_service_init(svc, file, args);
+	return svc;
+}
+
+struct sef_service *sef_service_new(struct sef_file *file,
+				    const struct sef_register_args *args)
+{
+	struct pid *process = sef_register_process(args);
+	struct eventfd_ctx *eventfd = NULL;
+	struct sef_service *svc;
+	int code;
+
+	if (IS_ERR(process))
+		return ERR_CAST(process);
+	if (args->eventfd != -1)
+		eventfd = eventfd_ctx_fdget(args->eventfd);
+	svc = IS_ERR(eventfd) ? ERR_CAST(eventfd) :
+				sef_service_make(file, args, process, eventfd);
+	if (IS_ERR(svc)) {
+		put_pid(process);
+		if (!IS_ERR_OR_NULL(eventfd))
+			eventfd_ctx_put(eventfd);
+		return svc;
+	}
+	/* What ended before the hook was there calls none. */
+	if (sef_service_has_ended(svc, &code)) {
+		sef_service_put(svc);
+		return ERR_PTR(-ESRCH);
+	}
 	return svc;
 }
 
@@ -217,6 +276,7 @@ static void sef_service_free(struct sef_service *svc)
 	cancel_work_sync(&svc->exit_work);
 	put_pid(svc->pid);
 	put_pid(svc->process);
+	put_pid(svc->owner);
 	put_pid(svc->speaker);
 	sef_page_free(svc);
 	if (svc->eventfd)
@@ -265,11 +325,13 @@ void sef_service_put(struct sef_service *svc)
 
 /*
  * The service's file is released. A process that is about to die is dead, not
- * gone: that verdict is the exit hook's.
+ * gone: that verdict is the exit hook's. And what a proxy that dies leaves behind is
+ * silent.
  */
 void sef_service_close(struct sef_service *svc)
 {
-	bool exiting = sef_service_is_exiting(svc);
+	bool exiting = sef_is_exiting(svc->pid, svc->type) ||
+		       sef_is_exiting(svc->owner, svc->type);
 
 	spin_lock_irq(&svc->lock);
 	WRITE_ONCE(svc->closed, true);	/* sef_service_of() has no lock */
