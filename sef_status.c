@@ -57,8 +57,11 @@ static void sef_status_of_service(struct sef_service *svc,
 		.silent_ns = ktime_to_ns(ktime_sub(now, svc->pong_time)),
 		.rtt_ns = svc->rtt_ns,
 		.watches = svc->nr_watches,
-		.service_flags = svc->type == PIDTYPE_PID ? SEF_REGISTER_THREAD : 0,
 	};
+	if (svc->type == PIDTYPE_PID)
+		args->service_flags = SEF_REGISTER_THREAD;
+	else if (sef_service_is_proxied(svc))
+		args->service_flags = SEF_REGISTER_PIDFD;
 	if (svc->end == SEF_STATE_DEAD) {
 		args->state = SEF_STATE_DEAD;
 		args->wait_status = svc->exit_code;

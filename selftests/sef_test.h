@@ -103,6 +103,8 @@ static inline void fill_register(struct sef_register_args *args,
 	args->flags = 0;
 	args->reply = SEF_REPLY_PONG;
 	args->eventfd = efd;
+	args->pidfd = 0;
+	args->pid = 0;
 	args->__reserved = 0;
 	memcpy(args->name, name, strlen(name) + 1);
 }

@@ -26,7 +26,7 @@ static const struct {
 	unsigned long request;
 	unsigned int dir, nr, size;
 } calls[] = {
-	[REGISTER]	= { SEF_IOC_REGISTER, WR, 0x01, 56 },
+	[REGISTER]	= { SEF_IOC_REGISTER, WR, 0x01, 64 },
 	[PONG]		= { SEF_IOC_PONG, W, 0x02, 8 },
 	[SET_REPLY]	= { SEF_IOC_SET_REPLY, W, 0x03, 8 },
 	[EXTEND]	= { SEF_IOC_EXTEND, WR, 0x04, 8 },
@@ -46,7 +46,10 @@ static const struct {
 	unsigned int call, offset;
 	__u32 unknown;
 } reserved[] = {
-	{ REGISTER, FIELD(register, flags), ~SEF_REGISTER_THREAD },
+	{ REGISTER, FIELD(register, flags),
+	  ~(SEF_REGISTER_THREAD | SEF_REGISTER_PIDFD) },
+	{ REGISTER, FIELD(register, pidfd), ~0U },	/* without SEF_REGISTER_PIDFD */
+	{ REGISTER, FIELD(register, pid), ~0U },
 	{ REGISTER, FIELD(register, __reserved), ~0U },
 	{ SET_REPLY, FIELD(set_reply, flags), ~0U },
 	{ WATCH, FIELD(watch, flags), ~(SEF_WATCH_STRICT | SEF_WATCH_PIDFD) },
