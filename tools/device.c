@@ -48,7 +48,7 @@ static bool has_ended(const struct sef_status_args *status)
 
 static size_t select_services(int fd, const struct wanted *wanted, struct sef_status_args **found)
 {
-	struct sef_status_args status = { .id = 0 };
+	struct sef_status_args status = { .flags = SEF_STATUS_WORST };
 	size_t n = 0;
 	int ret;
 

@@ -45,9 +45,10 @@ extern const struct command *command;
 /* options.c */
 
 /*
- * Parses options, by argp. @flags are those of argp_parse(). The index of the
- * first argument that is not parsed: with ARGP_IN_ORDER that which is no option;
- * otherwise there must be none.
+ * Parses options, by argp. @flags are those of argp_parse(). The index of the first
+ * argument that the parser has not taken: argc if there is none, and where @argp has
+ * no args_doc there must be none. With ARGP_IN_ORDER it is the first that is no
+ * option; without it those that are none have come to the end of @argv.
  */
 int parse_options(const struct argp *argp, int argc, char **argv, unsigned int flags,
 		  void *input);
@@ -63,6 +64,8 @@ uint64_t parse_duration(const char *what, const char *arg);
 /* One that the kernel takes: SEF_TIME_MIN_NS to SEF_TIME_MAX_NS. */
 uint64_t parse_time(const char *what, const char *arg);
 uint64_t parse_number(const char *what, const char *arg, uint64_t max);
+/* The causes of a mask as --excuse takes them. */
+void print_excuses(FILE *out, uint32_t mask);
 /* "TERM", "SIGTERM" or "15"; 0 for "none". */
 int parse_signal(const char *what, const char *arg);
 
@@ -116,6 +119,23 @@ const char *ending(char shown[ENDING_SIZE], int wait_status);
 
 /* In JSON a name keeps its characters; bytes that are not UTF-8 become U+FFFD. */
 struct json_object *json_name(const char *name);
+
+/* A field of a struct: JSON has it by the same name, and what it means in words. */
+enum json_kind {
+	JSON_U64,	/* UINT64_MAX, for none, is null */
+	JSON_U32, JSON_S32, JSON_NAME, JSON_STATE, JSON_WHY, JSON_REPLY,
+};
+
+struct json_field {
+	const char *name;
+	size_t offset;
+	enum json_kind kind;
+};
+
+/* @fields end with one that has no name. */
+void json_add_fields(struct json_object *object, const struct json_field *fields,
+		     const void *from);
+
 /* One line, at once; @object is freed. */
 void print_json(struct json_object *object);
 
