@@ -26,9 +26,13 @@ struct command {
 	const char *help;	/* one line */
 	int (*run)(int argc, char **argv);	/* argv[0] is "sefctl NAME" */
 	int failure;		/* the exit status of fail() */
+	const char *verdict;	/* or NULL; what fail() says first, on stdout then */
 };
 
+int check_main(int argc, char **argv);
+int ping_main(int argc, char **argv);
 int status_main(int argc, char **argv);
+int watch_main(int argc, char **argv);
 
 /* fail.c */
 
@@ -84,11 +88,28 @@ int open_sef(int flags);
 size_t find_services(int fd, const char *arg, struct sef_status_args **found);
 /* The one service that @arg names; more than one is fail(). */
 void find_service(int fd, const char *arg, struct sef_status_args *status);
+/* The same, but false if there is none. */
+bool look_for_service(int fd, const char *arg, struct sef_status_args *status);
 /* Every service that the caller may see. */
 size_t all_services(int fd, struct sef_status_args **found);
 
-/* sef_watch(), or fail(). @status is of the service. */
-void watch_service(int fd, struct sef_watch_args *watch, const struct sef_status_args *status);
+/* sef_watch(), or fail(). @status is of the service; false if it has just ended. */
+bool watch_service(int fd, struct sef_watch_args *watch, const struct sef_status_args *status);
+
+/* wait.c */
+
+/* From now on SIGINT, SIGTERM and SIGHUP end what waits below, and nothing else. */
+void catch_signals(void);
+
+enum woken {
+	WOKEN_BY_TIME,
+	WOKEN_BY_EVENT,	/* @fd is readable */
+	WOKEN_BY_SIGNAL,
+};
+
+/* @until is on CLOCK_MONOTONIC, UINT64_MAX for ever; a @fd of -1 is never readable. */
+enum woken wait_for(int fd, uint64_t until_ns);
+uint64_t now_ns(void);
 
 /* text.c */
 
@@ -114,6 +135,12 @@ const char *signal_name(char shown[SIGNAL_SIZE], int sig);
 /* "exited with status 1", "killed by SIGKILL". */
 #define ENDING_SIZE	64
 const char *ending(char shown[ENDING_SIZE], int wait_status);
+
+/* evidence.c */
+
+/* Lines that are indented, below one that tells of the miss. */
+void print_evidence(const struct sef_why_args *why);
+struct json_object *json_evidence(const struct sef_why_args *why);
 
 /* json.c */
 
