@@ -12,6 +12,7 @@ static const struct command commands[] = {
 	{ "watch", "verdicts on services, as they fall", watch_main, 1, NULL },
 	{ "ping", "ask a service whether it is alive, as ping(8) asks a host", ping_main, 2, NULL },
 	{ "check", "judge a service in one line and an exit status", check_main, 3, "UNKNOWN" },
+	{ "metrics", "what is known of services, for Prometheus", metrics_main, 1, NULL },
 };
 
 static char *help_text(int key, const char *text, void *input)

@@ -30,6 +30,7 @@ struct command {
 };
 
 int check_main(int argc, char **argv);
+int metrics_main(int argc, char **argv);
 int ping_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int watch_main(int argc, char **argv);
