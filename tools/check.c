@@ -120,7 +120,7 @@ static enum verdict check_by_ping(int fd, struct sef_status_args *status)
 	seq = ask(fd, status);
 	while (answer == ANSWER_NONE) {
 		if (sef_read_events(fd, &event, 1) < 0)
-			fail_errno("cannot read events");
+			fail_sef("cannot read events");
 		answer = ask_answer(&event, seq);
 	}
 	if (answer == ANSWER_PONG)

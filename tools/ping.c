@@ -115,7 +115,7 @@ static bool await(int fd, uint64_t seq, uint64_t until)
 		if (woken != WOKEN_BY_EVENT)
 			return woken == WOKEN_BY_TIME;
 		if (sef_read_events(fd, &event, 1) < 0)
-			fail_errno("cannot read events");
+			fail_sef("cannot read events");
 		switch (ask_answer(&event, seq)) {
 		case ANSWER_PONG:
 			take_pong(&event);

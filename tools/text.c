@@ -50,16 +50,41 @@ const char *escape(char shown[SHOWN_SIZE], const char *name)
 	return shown;
 }
 
+/* One character's bytes, and in *width its columns. */
+static size_t step(const char *shown, int *width)
+{
+	size_t n = printable(shown, strlen(shown), width);
+
+	if (n)
+		return n;
+	*width = 1;
+	return 1;
+}
+
 int columns(const char *shown)
 {
 	int width, sum = 0;
-	size_t n;
 
-	for (; *shown; shown += n ?: 1) {
-		n = printable(shown, strlen(shown), &width);
-		sum += n ? width : 1;
+	while (*shown) {
+		shown += step(shown, &width);
+		sum += width;
 	}
 	return sum;
+}
+
+void clip(char *shown, int width)
+{
+	size_t n;
+	int w;
+
+	while (*shown) {
+		n = step(shown, &w);
+		width -= w;
+		if (width < 0)
+			*shown = '\0';
+		else
+			shown += n;
+	}
 }
 
 static const struct {

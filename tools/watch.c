@@ -250,7 +250,7 @@ static void watch_all(int fd, uint64_t id, bool newcomers)
 		begin_watch(fd, &status);
 	}
 	if (more < 0)
-		fail_errno("cannot list the services");
+		fail_sef("cannot list the services");
 }
 
 static void take_event(int fd, const struct sef_event *event)
@@ -281,7 +281,7 @@ static void watch_named(int fd, int argc, char **argv)
 	for (; argc; argc--, argv++) {
 		find_service(fd, *argv, &status);
 		if (sef_get_status(fd, status.id, &status))
-			fail_errno("cannot watch '%s'", *argv);
+			fail_sef("cannot watch '%s'", *argv);
 		if (!is_watched(&status))
 			begin_watch(fd, &status);
 	}
@@ -300,14 +300,14 @@ int watch_main(int argc, char **argv)
 	catch_signals();
 	if (opt.all) {
 		if (sef_newcomers(fd, 1))
-			fail_errno("cannot be told of newcomers");
+			fail_sef("cannot be told of newcomers");
 		watch_all(fd, 1, false);
 	}
 	watch_named(fd, argc - first, argv + first);
 	while ((opt.all || nr_watched) && wait_for(fd, UINT64_MAX) == WOKEN_BY_EVENT) {
 		n = sef_read_events(fd, events, ARRAY_SIZE(events));
 		if (n < 0)
-			fail_errno("cannot read events");
+			fail_sef("cannot read events");
 		for (i = 0; i < n; i++)
 			take_event(fd, &events[i]);
 	}
