@@ -27,8 +27,7 @@ static const char *remedy(int err)
 }
 
 /* Ends the program, so that nobody has to end @args. */
-static void __attribute__((noreturn))
-vfail(const char *format, va_list args, int err, const char *advice)
+static noreturn void vfail(const char *format, va_list args, int err, const char *advice)
 {
 	bool verdict = command && command->verdict;
 	FILE *out = verdict ? stdout : stderr;

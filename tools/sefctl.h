@@ -15,7 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdnoreturn.h>
 
+#define __printf(f, args) __attribute__(( \
+	__format__(printf, f, args)))
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 #define NS_PER_MS	1000000ULL
@@ -39,11 +42,11 @@ int watch_main(int argc, char **argv);
 /* fail.c */
 
 /* "sefctl NAME: ..." to stderr, and the end. */
-void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+noreturn void fail(const char *format, ...) __printf(1, 2);
 /* The same, and what errno says. */
-void fail_errno(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+noreturn void fail_errno(const char *format, ...) __printf(1, 2);
 /* The same of a call of /dev/sef, and what to do about it. */
-void fail_sef(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+noreturn void fail_sef(const char *format, ...) __printf(1, 2);
 /* All that was printed has gone out, or fail(). */
 void flush_or_fail(void);
 

@@ -104,7 +104,7 @@ const char *duration(char shown[DURATION_SIZE], uint64_t ns)
 	while (i < ARRAY_SIZE(units) && ns < units[i].ns)
 		i++;
 	if (!ns) {
-		strcpy(shown, "0s");
+		sprintf(shown, "0s");
 	} else if (i == ARRAY_SIZE(units)) {
 		sprintf(shown, "%uns", (unsigned int)ns);
 	} else if (i < 3) {
@@ -124,7 +124,7 @@ const char *duration(char shown[DURATION_SIZE], uint64_t ns)
 				n--;
 		if (shown[n - 1] == '.')
 			n--;
-		strcpy(shown + n, units[i].name);
+		sprintf(shown + n, "%s", units[i].name);
 	}
 	return shown;
 }

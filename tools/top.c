@@ -37,31 +37,37 @@ static int by_state(const void *a, const void *b)
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct view *)a)->status.name, ((const struct view *)b)->status.name);
+	const struct view *left = a, *right = b;
+
+	return strcmp(left->status.name, right->status.name);
 }
 
 static int by_silence(const void *a, const void *b)
 {
-	return compare_u64(((const struct view *)b)->status.silent_ns,
-			   ((const struct view *)a)->status.silent_ns);
+	const struct view *left = a, *right = b;
+
+	return compare_u64(right->status.silent_ns, left->status.silent_ns);
 }
 
 static int by_p99(const void *a, const void *b)
 {
-	return compare_u64(percentile(&((const struct view *)b)->latency, 99),
-			   percentile(&((const struct view *)a)->latency, 99));
+	const struct view *left = a, *right = b;
+
+	return compare_u64(percentile(&right->latency, 99), percentile(&left->latency, 99));
 }
 
 static int by_worst(const void *a, const void *b)
 {
-	return compare_u64(((const struct view *)b)->latency.max_ns,
-			   ((const struct view *)a)->latency.max_ns);
+	const struct view *left = a, *right = b;
+
+	return compare_u64(right->latency.max_ns, left->latency.max_ns);
 }
 
 static int by_headroom(const void *a, const void *b)
 {
-	return compare_u64(((const struct view *)a)->latency.headroom_ns,
-			   ((const struct view *)b)->latency.headroom_ns);
+	const struct view *left = a, *right = b;
+
+	return compare_u64(left->latency.headroom_ns, right->latency.headroom_ns);
 }
 
 static const struct {
@@ -77,8 +83,9 @@ static size_t order;
 /* What is alike stays in the order of registration. */
 static int compare(const void *a, const void *b)
 {
-	return orders[order].compare(a, b) ?:
-	       compare_u64(((const struct view *)a)->status.id, ((const struct view *)b)->status.id);
+	const struct view *left = a, *right = b;
+
+	return orders[order].compare(a, b) ?: compare_u64(left->status.id, right->status.id);
 }
 
 static const struct argp_option options[] = {
@@ -108,8 +115,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.doc = "What sefctl status tells of all services, live. Keys: q ends it, s sorts by something "
-	       "else, the arrows and Page Up and Down scroll.",
+	.doc = "The table of sefctl status, live: q quits, s sorts by something else.",
 };
 
 static void leave_screen(void)

@@ -60,8 +60,7 @@ static const struct argp argp = {
 	.parser = parse,
 	.children = children,
 	.args_doc = "[NAME|PID|id:ID ...]",
-	.doc = "Watch services, and print a line for each verdict and each step taken, until all of "
-	       "them have ended, or a signal tells to. The watches end with this program.",
+	.doc = "Print a line for each verdict on services, and for each step taken.",
 };
 
 /* When it was, by the clock on the wall. */
@@ -294,7 +293,7 @@ int watch_main(int argc, char **argv)
 
 	sef_watch_init(&opt.watch, NS_PER_SEC, NS_PER_SEC);
 	first = parse_options(&argp, argc, argv, 0, NULL);
-	if (opt.all == (first < argc))
+	if (opt.all ? first < argc : first == argc)
 		fail("say which services: either --all, or NAME|PID|id:ID ...");
 	fd = open_sef(O_NONBLOCK);
 	catch_signals();
