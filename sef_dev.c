@@ -90,7 +90,7 @@ static int sef_register(struct sef_file *file, void *data)
 	return 0;
 }
 
-static int sef_pong_seq(struct sef_file *file, u64 seq)
+static long sef_pong_seq(struct sef_file *file, u64 seq)
 {
 	struct sef_service *svc = sef_own_service(file);
 
@@ -355,32 +355,37 @@ static long sef_do_call(struct sef_file *file, const struct sef_call *call,
 	return ret;
 }
 
-static long sef_dev_ioctl(struct file *filp, unsigned int cmd,
-			  unsigned long arg)
+/* noinline: SEF_IOC_PONG has no part in it, nor in what it saves on the stack. */
+static noinline long sef_any_call(struct sef_file *file, unsigned int cmd,
+				  void __user *uarg)
 {
-	void __user *uarg = (void __user *)arg;
-	const struct sef_call *call;
+	const struct sef_call *call = sef_find_call(cmd);
 	void *args;
 	long ret;
-	u64 seq;
 
-	/* The call that every service makes all the time. */
-	if (cmd == SEF_IOC_PONG) {
-		if (get_user(seq, &((struct sef_pong_args __user *)uarg)->seq))
-			return -EFAULT;
-		return sef_pong_seq(filp->private_data, seq);
-	}
-
-	call = sef_find_call(cmd);
 	/* No struct has grown yet: the size first published is the size. */
 	if (!call || _IOC_SIZE(cmd) < _IOC_SIZE(call->request))
 		return -ENOTTY;
 	args = kmalloc(_IOC_SIZE(call->request), GFP_KERNEL);
 	if (!args)
 		return -ENOMEM;
-	ret = sef_do_call(filp->private_data, call, uarg, _IOC_SIZE(cmd), args);
+	ret = sef_do_call(file, call, uarg, _IOC_SIZE(cmd), args);
 	kfree(args);
 	return ret;
+}
+
+static long sef_dev_ioctl(struct file *filp, unsigned int cmd,
+			  unsigned long arg)
+{
+	struct sef_file *file = filp->private_data;
+	u64 seq;
+
+	if (cmd != SEF_IOC_PONG)
+		return sef_any_call(file, cmd, (void __user *)arg);
+	/* The call that every service makes all the time. */
+	if (get_user(seq, &((struct sef_pong_args __user *)arg)->seq))
+		return -EFAULT;
+	return sef_pong_seq(file, seq);
 }
 
 static ssize_t sef_read_request(struct sef_file *file, char __user *buf,

@@ -147,18 +147,19 @@ struct sef_file {
 	struct sef_supervisor	supervisor;	/* with SEF_ROLE_SUPERVISOR */
 };
 
-/* An answer. */
-struct sef_pong {
-	u64			seq;		/* up to this ping */
-	bool			named;		/* by whoever answers */
-	bool			stored;		/* in the page, and found there */
-	ktime_t			time;		/* when it came, or was found */
-	ktime_t			alive;		/* it was, then or later */
+/* How an answer comes. */
+enum sef_pong {
+	SEF_PONG_NOW,		/* a call: all that was asked */
+	SEF_PONG_NAMED,		/* a call, which names the last ping answered */
+	SEF_PONG_STORED,	/* in the page, and found there */
 };
 
-/* What a service does when it is to answer: its half of the callback table. */
-typedef void (*sef_cb_ping_reply_t)(struct sef_service *svc,
-				    const struct sef_pong *pong);
+/*
+ * What a service does when it is to answer the pings up to @seq: its half of the
+ * callback table. @now is when the pong came, or was found.
+ */
+typedef void (*sef_cb_ping_reply_t)(struct sef_service *svc, u64 seq,
+				    enum sef_pong how, ktime_t now);
 
 enum sef_mode {
 	SEF_MODE_UNKNOWN,
@@ -371,14 +372,14 @@ sef_watch_first_look(const struct sef_watch *watch)
 
 void do_sef_ping_request(struct sef_service *svc, ktime_t now, bool wake);
 void sef_setcb_ping_reply(struct sef_service *svc, sef_cb_ping_reply_t cb);
-void sef_cb_ping_reply_pong(struct sef_service *svc,
-			    const struct sef_pong *pong);
-void sef_cb_ping_reply_null(struct sef_service *svc,
-			    const struct sef_pong *pong);
+void sef_cb_ping_reply_pong(struct sef_service *svc, u64 seq, enum sef_pong how,
+			    ktime_t now);
+void sef_cb_ping_reply_null(struct sef_service *svc, u64 seq, enum sef_pong how,
+			    ktime_t now);
 
 enum sef_reply sef_service_reply(struct sef_service *svc);
 void sef_service_set_reply(struct sef_service *svc, enum sef_reply reply);
-int sef_service_pong(struct sef_service *svc, u64 named);
+long sef_service_pong(struct sef_service *svc, u64 named);
 u64 sef_watch_stall_ns(const struct sef_watch *watch);
 u64 sef_watch_probe_late(struct sef_watch *watch, ktime_t now);
 void sef_service_collect(struct sef_service *svc, ktime_t now);
