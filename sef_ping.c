@@ -847,7 +847,7 @@ static u64 sef_watch_extend(struct sef_watch *watch, u64 extend_ns, ktime_t now)
 /* In: what it asks for; out: what every watch grants. */
 int sef_service_extend(struct sef_service *svc, u64 *extend_ns)
 {
-	u64 asked = *extend_ns;
+	u64 asked = *extend_ns, granted = asked;
 	struct sef_watch *watch;
 	ktime_t now;
 
@@ -860,7 +860,8 @@ int sef_service_extend(struct sef_service *svc, u64 *extend_ns)
 	/* A pong ends an extension: one stored before is not to end this one. */
 	sef_service_collect(svc, now);
 	list_for_each_entry(watch, &svc->watches, by_service)
-		*extend_ns = min(*extend_ns, sef_watch_extend(watch, asked, now));
+		granted = min(granted, sef_watch_extend(watch, asked, now));
+	*extend_ns = granted;
 	spin_unlock_irq(&svc->lock);
 	return 0;
 }
