@@ -215,7 +215,17 @@ static void sef_watch_look(struct sef_watch *watch)
 	trace_sef_look(watch);
 }
 
-/* What tells most: what excuses, then the machine, then the second look. */
+/* No stall of the machine is what keeps a thread from answering that is held. */
+static bool sef_why_is_held(enum sef_why why)
+{
+	return why == SEF_WHY_STOPPED || why == SEF_WHY_TRACED ||
+	       why == SEF_WHY_FROZEN || why == SEF_WHY_EXITING;
+}
+
+/*
+ * What tells most: what excuses; then what holds the thread at the deadline, the
+ * machine, the second look.
+ */
 static enum sef_why sef_watch_weigh(struct sef_watch *watch,
 				    enum sef_why second)
 {
@@ -227,7 +237,8 @@ static enum sef_why sef_watch_weigh(struct sef_watch *watch,
 		return second;
 	if (watch->set.excuse & SEF_EXCUSE(first))
 		return first;
-	if (watch->stalled)
+	if (watch->stalled && (watch->set.excuse & SEF_EXCUSE(SEF_WHY_STALLED) ||
+			       !sef_why_is_held(second)))
 		return SEF_WHY_STALLED;
 	return second ?: first;
 }
