@@ -131,8 +131,7 @@ static int sef_extend(struct sef_file *file, void *data)
 		return PTR_ERR(svc);
 	if (!sef_time_ok(args->extend_ns))
 		return -EINVAL;
-	args->extend_ns = sef_service_extend(svc, args->extend_ns);
-	return 0;
+	return sef_service_extend(svc, &args->extend_ns);
 }
 
 static bool sef_time_ok_or_none(u64 ns)
@@ -264,7 +263,7 @@ static int sef_get_status(struct sef_file *file, void *data)
 	struct sef_status_args *args = data;
 	int err;
 
-	if (args->flags & ~SEF_STATUS_NEXT)
+	if (args->flags & ~(SEF_STATUS_NEXT | SEF_STATUS_WORST))
 		return -EINVAL;
 
 	mutex_lock(&file->lock);
@@ -400,11 +399,11 @@ static ssize_t sef_read_request(struct sef_file *file, char __user *buf,
 	if (count < sizeof(req))
 		return -EINVAL;
 
-	while (!sef_service_take_request(svc, &req)) {
-		if (nonblock)
-			return -EAGAIN;
+	while ((err = sef_service_take_request(svc, &req))) {
+		if (nonblock || err != -EAGAIN)
+			return err;
 		err = wait_event_interruptible(file->wait,
-					       sef_service_has_request(svc));
+					       sef_service_poll(svc));
 		if (err)
 			return err;
 	}
@@ -589,20 +588,17 @@ static ssize_t sef_dev_read(struct file *filp, char __user *buf, size_t count,
 static __poll_t sef_dev_poll(struct file *filp, poll_table *wait)
 {
 	struct sef_file *file = filp->private_data;
-	bool readable;
 
 	poll_wait(filp, &file->wait, wait);
 	switch (sef_role(file)) {
 	case SEF_ROLE_SERVICE:
-		readable = sef_service_has_request(file->service);
-		break;
+		return sef_service_poll(file->service);
 	case SEF_ROLE_SUPERVISOR:
-		readable = sef_has_event(&file->supervisor);
-		break;
+		return sef_has_event(&file->supervisor) ?
+		       EPOLLIN | EPOLLRDNORM : 0;
 	default:
 		return EPOLLERR;
 	}
-	return readable ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 static int sef_dev_mmap(struct file *filp, struct vm_area_struct *vma)

@@ -25,6 +25,9 @@
 #define CREATE_TRACE_POINTS
 #include "sef_trace.h"
 
+/* While the machine is about to sleep, or to wake up, look again so much later. */
+#define SEF_SUSPEND_NS		(100 * NSEC_PER_MSEC)
+
 static u64 sef_ns_since(ktime_t then, ktime_t now)
 {
 	return max_t(s64, ktime_to_ns(ktime_sub(now, then)), 0);
@@ -397,11 +400,24 @@ static bool sef_watch_is_put_off(struct sef_watch *watch, ktime_t now)
 	return true;
 }
 
+/* The machine goes to sleep, sleeps or wakes up. Written by the PM notifier alone. */
+static bool sef_suspending;
+
+void sef_set_suspending(bool suspending)
+{
+	WRITE_ONCE(sef_suspending, suspending);
+}
+
 /* All that time brings about: the deadline, a step, then the next ping. */
 static void sef_watch_advance(struct sef_watch *watch, ktime_t now)
 {
 	lockdep_assert_held(&watch->service->lock);
 
+	if (READ_ONCE(sef_suspending)) {
+		now = ktime_add_ns(now, SEF_SUSPEND_NS);
+		sef_queue_add(watch, now, now);
+		return;
+	}
 	if (watch->seq && ktime_compare(now, watch->deadline) >= 0) {
 		if (!sef_watch_is_put_off(watch, now))
 			sef_watch_miss(watch, now);
@@ -424,15 +440,12 @@ static void sef_watch_advance(struct sef_watch *watch, ktime_t now)
 void sef_watch_expire(struct sef_watch *watch, ktime_t latest, ktime_t now)
 {
 	struct sef_service *svc = watch->service;
-	int code;
 
 	lockdep_assert_held(&svc->lock);
 
 	if (list_empty(&watch->by_service))
 		return;
-	/* Before 6.9 nothing is woken when a thread ends alone. */
-	if (svc->type == PIDTYPE_PID && sef_service_has_ended(svc, &code))
-		sef_service_end(svc, SEF_STATE_DEAD, code);
+	sef_service_check_end(svc);
 	if (svc->end)
 		return;
 	sef_service_collect(svc, now);
@@ -487,13 +500,16 @@ static inline void sef_watch_pong(struct sef_watch *watch, struct sef_service *s
 		return;
 	if (ktime_after(due, watch->due))
 		watch->due = due;
-	if (watch->seq && svc->pong_seq >= watch->seq)
+	/* What was answered otherwise is not answered for a strict watch. */
+	if (!(watch->set.flags & SEF_WATCH_STRICT))
+		seq = svc->pong_seq;
+	if (watch->seq && seq >= watch->seq)
 		sef_watch_answered(watch, how, now);
 	watch->extend_end = 0;
 	watch->extend_max = 0;
 	if (watch->state != SEF_STATE_ALIVE)
 		sef_watch_revive(watch, now);
-	if (watch->asked_seq && svc->pong_seq >= watch->asked_seq)
+	if (watch->asked_seq && seq >= watch->asked_seq)
 		sef_watch_tell_asked(watch, now);
 }
 
@@ -548,7 +564,8 @@ static void sef_watch_judge(struct sef_watch *watch, ktime_t now)
 	if (late && watch->misses && watch->state == SEF_STATE_UNRESPONSIVE) {
 		sef_escalate_end(watch);
 		sef_watch_enter(watch, SEF_STATE_LATE, 0, now);
-	} else if (!late && watch->state == SEF_STATE_LATE) {
+	} else if (!late && watch->state == SEF_STATE_LATE &&
+		   !sef_escalate_is_excused(watch, now)) {
 		sef_watch_enter(watch, SEF_STATE_UNRESPONSIVE, 0, now);
 		sef_escalate_begin(watch, now, now);
 	}
@@ -568,15 +585,14 @@ static void sef_watch_retime(struct sef_watch *watch,
 		watch->extend_max = 0;
 	}
 	if (watch->seq && (set->timeout_ns != was->timeout_ns ||
-			   set->grace_ns != was->grace_ns ||
-			   set->extend_ns != was->extend_ns))
+			   set->extend_ns != was->extend_ns ||
+			   (set->grace_ns != was->grace_ns &&
+			    watch->state == SEF_STATE_WAITING)))
 		sef_watch_set_deadline(watch, now);
 	if (set->period_ns != was->period_ns)
 		watch->due = ktime_add_ns(now, set->period_ns);
-	if (watch->state == SEF_STATE_UNRESPONSIVE &&
-	    (set->kill_ns != was->kill_ns || set->last_ns != was->last_ns ||
-	     set->last != was->last))
-		sef_escalate_change(watch, now);
+	if (watch->state == SEF_STATE_UNRESPONSIVE)
+		sef_escalate_change(watch, was, now);
 }
 
 /* All settings at once. Under the supervisor's file lock. */
@@ -748,7 +764,8 @@ static u64 sef_service_last_answered(struct sef_service *svc)
 	lockdep_assert_held(&svc->lock);
 
 	list_for_each_entry(watch, &svc->watches, by_service)
-		if (watch->seq && watch->set.flags & SEF_WATCH_STRICT)
+		if ((watch->seq || watch->asked_seq) &&
+		    watch->set.flags & SEF_WATCH_STRICT)
 			return svc->named_seq;
 	return svc->pong_seq;
 }
@@ -822,21 +839,25 @@ static u64 sef_watch_extend(struct sef_watch *watch, u64 extend_ns, ktime_t now)
 	return sef_ns_since(now, end);
 }
 
-/* Returns what every watch grants. */
-u64 sef_service_extend(struct sef_service *svc, u64 extend_ns)
+/* In: what it asks for; out: what every watch grants. */
+int sef_service_extend(struct sef_service *svc, u64 *extend_ns)
 {
+	u64 asked = *extend_ns;
 	struct sef_watch *watch;
-	u64 granted = extend_ns;
 	ktime_t now;
 
 	spin_lock_irq(&svc->lock);
+	if (svc->end) {
+		spin_unlock_irq(&svc->lock);
+		return -ESRCH;
+	}
 	now = ktime_get();
 	/* A pong ends an extension: one stored before is not to end this one. */
 	sef_service_collect(svc, now);
 	list_for_each_entry(watch, &svc->watches, by_service)
-		granted = min(granted, sef_watch_extend(watch, extend_ns, now));
+		*extend_ns = min(*extend_ns, sef_watch_extend(watch, asked, now));
 	spin_unlock_irq(&svc->lock);
-	return granted;
+	return 0;
 }
 
 /* The machine was suspended: who was asked before has his time from now on. */
@@ -865,14 +886,18 @@ static bool sef_service_is_asked(struct sef_service *svc)
 	return svc->woken_seq > max(sef_service_last_answered(svc), svc->read_seq);
 }
 
-bool sef_service_has_request(struct sef_service *svc)
+/* What a poll of its file tells. The end is told to a proxy: else nobody is left. */
+__poll_t sef_service_poll(struct sef_service *svc)
 {
-	bool asked;
+	__poll_t events;
 
 	spin_lock_irq(&svc->lock);
-	asked = sef_service_is_asked(svc);
+	if (svc->end)
+		events = EPOLLHUP;
+	else
+		events = sef_service_is_asked(svc) ? EPOLLIN | EPOLLRDNORM : 0;
 	spin_unlock_irq(&svc->lock);
-	return asked;
+	return events;
 }
 
 static u64 sef_service_time_left(struct sef_service *svc, ktime_t now)
@@ -888,14 +913,15 @@ static u64 sef_service_time_left(struct sef_service *svc, ktime_t now)
 	return left == U64_MAX ? 0 : left;
 }
 
-/* Move the pending request out, if there is one. */
-bool sef_service_take_request(struct sef_service *svc, struct sef_request *req)
+/* Move the pending request out: -EAGAIN if there is none, -ESRCH after the end. */
+int sef_service_take_request(struct sef_service *svc, struct sef_request *req)
 {
-	bool asked;
+	int err = -EAGAIN;
 
 	spin_lock_irq(&svc->lock);
-	asked = sef_service_is_asked(svc);
-	if (asked) {
+	if (svc->end) {
+		err = -ESRCH;
+	} else if (sef_service_is_asked(svc)) {
 		svc->read_seq = svc->ping_seq;
 		svc->woken_seq = svc->ping_seq;
 		*req = (struct sef_request) {
@@ -903,9 +929,10 @@ bool sef_service_take_request(struct sef_service *svc, struct sef_request *req)
 			.seq = svc->ping_seq,
 			.left_ns = sef_service_time_left(svc, ktime_get()),
 		};
+		err = 0;
 	}
 	spin_unlock_irq(&svc->lock);
-	return asked;
+	return err;
 }
 
 /* It could not be delivered: pending again, unless a newer one was read. */
@@ -931,6 +958,9 @@ void sef_service_end(struct sef_service *svc, enum sef_state end, int exit_code)
 	svc->end = end;
 	svc->exit_code = exit_code;
 	trace_sef_exit(svc);
+	/* Whoever answers for it may wait to be asked. */
+	if (!svc->closed)
+		wake_up_interruptible_poll(svc->wait, EPOLLIN | EPOLLHUP);
 	list_for_each_entry(watch, &svc->watches, by_service) {
 		watch->seq = 0;
 		watch->asked_seq = 0;
