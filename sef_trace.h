@@ -173,7 +173,7 @@ TRACE_EVENT(sef_look,
 		__field(u64, cookie)
 		__field(u64, seq)
 		__field(pid_t, tid)
-		__field(char, task_state)
+		__array(char, task_state, 2)	/* perf's reader knows no %c */
 		__array(char, name, SEF_NAME_SIZE)
 	),
 	TP_fast_assign(
@@ -181,10 +181,11 @@ TRACE_EVENT(sef_look,
 		__entry->cookie = watch->set.cookie;
 		__entry->seq = watch->seq;
 		__entry->tid = watch->look.tid;
-		__entry->task_state = watch->look.state ?: '-';
+		__entry->task_state[0] = watch->look.state ?: '-';
+		__entry->task_state[1] = '\0';
 		sef_trace_name(__entry->name, watch->service->name);
 	),
-	TP_printk("id=%llu name=%s cookie=%#llx seq=%llu tid=%d task_state=%c",
+	TP_printk("id=%llu name=%s cookie=%llu seq=%llu tid=%d task_state=%s",
 		  __entry->id, __entry->name, __entry->cookie, __entry->seq,
 		  __entry->tid, __entry->task_state)
 );
@@ -210,7 +211,7 @@ TRACE_EVENT(sef_miss,
 		__entry->why = watch->why;
 		sef_trace_name(__entry->name, watch->service->name);
 	),
-	TP_printk("id=%llu name=%s cookie=%#llx seq=%llu misses=%u excused=%u why=\"%s\"",
+	TP_printk("id=%llu name=%s cookie=%llu seq=%llu misses=%u excused=%u why=%s",
 		  __entry->id, __entry->name, __entry->cookie, __entry->seq,
 		  __entry->misses, __entry->excused, sef_show_why(__entry->why))
 );
@@ -237,7 +238,7 @@ TRACE_EVENT(sef_verdict,
 		__entry->why = watch->why;
 		sef_trace_name(__entry->name, watch->service->name);
 	),
-	TP_printk("id=%llu name=%s cookie=%#llx old_state=%s state=%s misses=%u why=\"%s\"",
+	TP_printk("id=%llu name=%s cookie=%llu old_state=%s state=%s misses=%u why=%s",
 		  __entry->id, __entry->name, __entry->cookie,
 		  sef_show_state(__entry->old_state),
 		  sef_show_state(__entry->state), __entry->misses,
@@ -261,7 +262,7 @@ TRACE_EVENT(sef_step,
 		__entry->denied = denied;
 		sef_trace_name(__entry->name, watch->service->name);
 	),
-	TP_printk("id=%llu name=%s cookie=%#llx sig=%d denied=%d",
+	TP_printk("id=%llu name=%s cookie=%llu sig=%d denied=%d",
 		  __entry->id, __entry->name, __entry->cookie, __entry->sig,
 		  __entry->denied)
 );
