@@ -714,6 +714,7 @@ static __always_inline void sef_service_record(struct sef_service *svc, u64 seq,
 
 	lockdep_assert_held(&svc->lock);
 
+	trace_sef_pong(svc, seq, how, now);
 	/* When it was stored nobody knows, but not before it was asked for. */
 	if (how == SEF_PONG_STORED)
 		alive = seq == svc->ping_seq ? svc->ping_time : 0;
@@ -722,7 +723,6 @@ static __always_inline void sef_service_record(struct sef_service *svc, u64 seq,
 	if (how == SEF_PONG_NAMED)
 		svc->named_seq = max(svc->named_seq, seq);
 	svc->ponged = true;
-	trace_sef_pong(svc);
 
 	/* They tell how long it was silent: the pong is its end. */
 	list_for_each_entry(watch, &svc->watches, by_service)
