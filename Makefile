@@ -100,7 +100,7 @@ clean: ## remove everything built here
 	rm -f *.o .*.o *.ko *.mod *.mod.c .*.cmd .*.d modules.order Module.symvers
 
 distclean: clean ## the same, and the cache of VM kernels
-	rm -rf $(foreach d,[1-9].* kasan kcsan coverage busybox kselftest tmp.* lock,"$(SEF_CACHE)"/$(d))
+	rm -rf $(foreach d,[1-9].* kasan kcsan coverage busybox kselftest rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
 .PHONY: all help headers load unload install lib install-lib modules vm shell demo test test-debug coverage trial trial-why bench fetch-new clean distclean
