@@ -90,7 +90,7 @@ static int sef_register(struct sef_file *file, void *data)
 	return 0;
 }
 
-static int sef_pong_seq(struct sef_file *file, u64 seq)
+static long sef_pong_seq(struct sef_file *file, u64 seq)
 {
 	struct sef_service *svc = sef_own_service(file);
 
@@ -131,8 +131,7 @@ static int sef_extend(struct sef_file *file, void *data)
 		return PTR_ERR(svc);
 	if (!sef_time_ok(args->extend_ns))
 		return -EINVAL;
-	args->extend_ns = sef_service_extend(svc, args->extend_ns);
-	return 0;
+	return sef_service_extend(svc, &args->extend_ns);
 }
 
 static bool sef_time_ok_or_none(u64 ns)
@@ -163,20 +162,45 @@ static int sef_check_watch(const struct sef_watch_args *args)
 	return 0;
 }
 
+/* Of a file that is no service's: it may take the role, or has it. */
+static struct sef_supervisor *sef_file_supervisor(struct sef_file *file)
+{
+	struct sef_supervisor *sup = file->supervisor;
+
+	lockdep_assert_held(&file->lock);
+
+	if (file->role == SEF_ROLE_SERVICE)
+		return ERR_PTR(-EBADFD);
+	if (sup)
+		return sup;
+	sup = kzalloc(sizeof(*sup), GFP_KERNEL_ACCOUNT);
+	if (!sup)
+		return ERR_PTR(-ENOMEM);
+	sup->watches = RB_ROOT;
+	sup->wait = &file->wait;
+	INIT_LIST_HEAD(&sup->by_newcomers);
+	spin_lock_init(&sup->lock);
+	INIT_LIST_HEAD(&sup->queue);
+	file->supervisor = sup;
+	return sup;
+}
+
 /* The file's part of it, once nothing is left to be found wrong before. */
 static int sef_file_watch(struct sef_file *file, struct sef_watch_args *args,
 			  struct pid *process)
 {
-	struct sef_watch *spare = sef_watch_alloc(&file->supervisor);
-	int err = -EBADFD;
-
-	if (!spare)
-		return -ENOMEM;
+	struct sef_watch *spare = NULL;
+	struct sef_supervisor *sup;
+	int err;
 
 	mutex_lock(&file->lock);
-	if (file->role != SEF_ROLE_SERVICE)
-		err = sef_watch_apply(&file->supervisor, &file->account, args,
-				      process, &spare);
+	sup = sef_file_supervisor(file);
+	err = PTR_ERR_OR_ZERO(sup);
+	if (!err) {
+		spare = sef_watch_alloc(sup);
+		err = spare ? sef_watch_apply(sup, &file->account, args, process,
+					      &spare) : -ENOMEM;
+	}
 	if (!err)
 		/* Pairs with sef_role(). */
 		smp_store_release(&file->role, SEF_ROLE_SUPERVISOR);
@@ -210,18 +234,20 @@ static int sef_set_watch(struct sef_file *file, void *data)
 static int sef_set_newcomers(struct sef_file *file, void *data)
 {
 	struct sef_newcomers_args *args = data;
-	int err = -EBADFD;
+	struct sef_supervisor *sup;
+	int err;
 
 	if (args->flags || args->on > 1)
 		return -EINVAL;
 
 	mutex_lock(&file->lock);
-	if (file->role != SEF_ROLE_SERVICE) {
-		err = sef_newcomers(&file->supervisor, &file->account, args->on);
+	sup = sef_file_supervisor(file);
+	err = PTR_ERR_OR_ZERO(sup);
+	if (!err)
+		err = sef_newcomers(sup, &file->account, args->on);
+	if (!err)
 		/* Pairs with sef_role(). */
-		if (!err)
-			smp_store_release(&file->role, SEF_ROLE_SUPERVISOR);
-	}
+		smp_store_release(&file->role, SEF_ROLE_SUPERVISOR);
 	mutex_unlock(&file->lock);
 	return err;
 }
@@ -235,7 +261,7 @@ static int sef_unwatch(struct sef_file *file, void *data)
 		return -EBADFD;
 
 	mutex_lock(&file->lock);
-	watch = sef_watch_find(&file->supervisor, args->id);
+	watch = sef_watch_find(file->supervisor, args->id);
 	if (watch)
 		sef_watch_remove(watch, &file->account);
 	mutex_unlock(&file->lock);
@@ -252,7 +278,7 @@ static int sef_ping(struct sef_file *file, void *data)
 		return -EBADFD;
 
 	mutex_lock(&file->lock);
-	watch = sef_watch_find(&file->supervisor, args->id);
+	watch = sef_watch_find(file->supervisor, args->id);
 	if (watch)
 		err = sef_watch_ask(watch, &args->seq);
 	mutex_unlock(&file->lock);
@@ -268,7 +294,7 @@ static int sef_get_status(struct sef_file *file, void *data)
 		return -EINVAL;
 
 	mutex_lock(&file->lock);
-	err = sef_status(&file->supervisor, args);
+	err = sef_status(file->supervisor, args);
 	mutex_unlock(&file->lock);
 	return err;
 }
@@ -285,7 +311,7 @@ static int sef_get_why(struct sef_file *file, void *data)
 		return -EBADFD;
 
 	mutex_lock(&file->lock);
-	watch = sef_watch_find(&file->supervisor, args->id);
+	watch = sef_watch_find(file->supervisor, args->id);
 	if (watch)
 		err = sef_why_of_watch(watch, args);
 	mutex_unlock(&file->lock);
@@ -301,7 +327,7 @@ static int sef_get_latency(struct sef_file *file, void *data)
 		return -EINVAL;
 
 	mutex_lock(&file->lock);
-	err = sef_latency(&file->supervisor, args);
+	err = sef_latency(file->supervisor, args);
 	mutex_unlock(&file->lock);
 	return err;
 }
@@ -355,32 +381,37 @@ static long sef_do_call(struct sef_file *file, const struct sef_call *call,
 	return ret;
 }
 
-static long sef_dev_ioctl(struct file *filp, unsigned int cmd,
-			  unsigned long arg)
+/* noinline: SEF_IOC_PONG has no part in it, nor in what it saves on the stack. */
+static noinline long sef_any_call(struct sef_file *file, unsigned int cmd,
+				  void __user *uarg)
 {
-	void __user *uarg = (void __user *)arg;
-	const struct sef_call *call;
+	const struct sef_call *call = sef_find_call(cmd);
 	void *args;
 	long ret;
-	u64 seq;
 
-	/* The call that every service makes all the time. */
-	if (cmd == SEF_IOC_PONG) {
-		if (get_user(seq, &((struct sef_pong_args __user *)uarg)->seq))
-			return -EFAULT;
-		return sef_pong_seq(filp->private_data, seq);
-	}
-
-	call = sef_find_call(cmd);
 	/* No struct has grown yet: the size first published is the size. */
 	if (!call || _IOC_SIZE(cmd) < _IOC_SIZE(call->request))
 		return -ENOTTY;
 	args = kmalloc(_IOC_SIZE(call->request), GFP_KERNEL);
 	if (!args)
 		return -ENOMEM;
-	ret = sef_do_call(filp->private_data, call, uarg, _IOC_SIZE(cmd), args);
+	ret = sef_do_call(file, call, uarg, _IOC_SIZE(cmd), args);
 	kfree(args);
 	return ret;
+}
+
+static long sef_dev_ioctl(struct file *filp, unsigned int cmd,
+			  unsigned long arg)
+{
+	struct sef_file *file = filp->private_data;
+	u64 seq;
+
+	if (cmd != SEF_IOC_PONG)
+		return sef_any_call(file, cmd, (void __user *)arg);
+	/* The call that every service makes all the time. */
+	if (get_user(seq, &((struct sef_pong_args __user *)arg)->seq))
+		return -EFAULT;
+	return sef_pong_seq(file, seq);
 }
 
 static ssize_t sef_read_request(struct sef_file *file, char __user *buf,
@@ -395,11 +426,11 @@ static ssize_t sef_read_request(struct sef_file *file, char __user *buf,
 	if (count < sizeof(req))
 		return -EINVAL;
 
-	while (!sef_service_take_request(svc, &req)) {
-		if (nonblock)
-			return -EAGAIN;
+	while ((err = sef_service_take_request(svc, &req))) {
+		if (nonblock || err != -EAGAIN)
+			return err;
 		err = wait_event_interruptible(file->wait,
-					       sef_service_has_request(svc));
+					       sef_service_poll(svc));
 		if (err)
 			return err;
 	}
@@ -505,7 +536,7 @@ static void sef_newcomers_untake(struct sef_supervisor *sup,
  */
 static void sef_event_untake(struct sef_file *file, const struct sef_news *news)
 {
-	struct sef_supervisor *sup = &file->supervisor;
+	struct sef_supervisor *sup = file->supervisor;
 	struct sef_watch *watch;
 
 	mutex_lock(&file->lock);
@@ -534,7 +565,7 @@ static bool sef_has_event(struct sef_supervisor *sup)
 static ssize_t sef_read_events(struct sef_file *file, char __user *buf,
 			       size_t count, bool nonblock)
 {
-	struct sef_supervisor *sup = &file->supervisor;
+	struct sef_supervisor *sup = file->supervisor;
 	size_t done = 0, size = sizeof(struct sef_event);
 	struct sef_news news;
 	int err;
@@ -584,20 +615,17 @@ static ssize_t sef_dev_read(struct file *filp, char __user *buf, size_t count,
 static __poll_t sef_dev_poll(struct file *filp, poll_table *wait)
 {
 	struct sef_file *file = filp->private_data;
-	bool readable;
 
 	poll_wait(filp, &file->wait, wait);
 	switch (sef_role(file)) {
 	case SEF_ROLE_SERVICE:
-		readable = sef_service_has_request(file->service);
-		break;
+		return sef_service_poll(file->service);
 	case SEF_ROLE_SUPERVISOR:
-		readable = sef_has_event(&file->supervisor);
-		break;
+		return sef_has_event(file->supervisor) ?
+		       EPOLLIN | EPOLLRDNORM : 0;
 	default:
 		return EPOLLERR;
 	}
-	return readable ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 static int sef_dev_mmap(struct file *filp, struct vm_area_struct *vma)
@@ -622,30 +650,33 @@ static int sef_dev_open(struct inode *inode, struct file *filp)
 	}
 	mutex_init(&file->lock);
 	init_waitqueue_head(&file->wait);
-	file->supervisor.watches = RB_ROOT;
-	file->supervisor.wait = &file->wait;
-	INIT_LIST_HEAD(&file->supervisor.by_newcomers);
-	spin_lock_init(&file->supervisor.lock);
-	INIT_LIST_HEAD(&file->supervisor.queue);
 	filp->private_data = file;
 	return stream_open(inode, filp);
+}
+
+static void sef_supervisor_end(struct sef_file *file)
+{
+	struct sef_supervisor *sup = file->supervisor;
+	struct rb_node *node;
+
+	if (!sup)
+		return;
+	mutex_lock(&file->lock);
+	while ((node = rb_first(&sup->watches)))
+		sef_watch_remove(rb_entry(node, struct sef_watch, by_id),
+				 &file->account);
+	sef_newcomers(sup, &file->account, false);
+	mutex_unlock(&file->lock);
+	kfree(sup);
 }
 
 static int sef_dev_release(struct inode *inode, struct file *filp)
 {
 	struct sef_file *file = filp->private_data;
-	struct rb_node *node;
 
 	if (file->role == SEF_ROLE_SERVICE)
 		sef_service_close(file->service);
-
-	mutex_lock(&file->lock);
-	while ((node = rb_first(&file->supervisor.watches)))
-		sef_watch_remove(rb_entry(node, struct sef_watch, by_id),
-				 &file->account);
-	sef_newcomers(&file->supervisor, &file->account, false);
-	mutex_unlock(&file->lock);
-
+	sef_supervisor_end(file);
 	sef_account_close(&file->account);
 	mutex_destroy(&file->lock);
 	kfree(file);

@@ -23,8 +23,9 @@
  * does it wait for a CPU that was probed and does not answer: such a CPU frees the
  * memory when it answers.
  *
- * A struct sef_supervisor is part of its file. Only its watches point at it, and
- * release() removes them before the file is freed.
+ * A struct sef_supervisor is made for a file that is to take that role, and lives
+ * as long as the file. Only its watches point at it, and release() removes them
+ * before.
  *
  * A struct sef_user, the counts of one user, is held by the accounts of files and
  * services.
@@ -56,12 +57,14 @@
  * come back here.
  *
  * The exit hook runs under tasklist_lock, the pid's wait queue lock and, on some
- * kernels, the sighand's, with interrupts off. It takes none of the above.
+ * kernels, the sighand's, with interrupts off. It takes none of the above, and leaves
+ * the rest to an interrupt, which no busy CPU holds up.
  */
 #ifndef _SEF_PING_H
 #define _SEF_PING_H
 
 #include <linux/atomic.h>
+#include <linux/irq_work.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
@@ -74,7 +77,6 @@
 #include <linux/timerqueue.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
-#include <linux/workqueue.h>
 #include <linux/sef.h>
 
 struct eventfd_ctx;
@@ -140,25 +142,26 @@ enum sef_role {
 
 struct sef_file {
 	struct mutex		lock;		/* role and watches */
-	enum sef_role		role;
 	wait_queue_head_t	wait;		/* read and poll, in any role */
 	struct sef_account	account;
 	struct sef_service	*service;	/* with SEF_ROLE_SERVICE */
-	struct sef_supervisor	supervisor;	/* with SEF_ROLE_SUPERVISOR */
+	struct sef_supervisor	*supervisor;	/* with SEF_ROLE_SUPERVISOR */
+	enum sef_role		role;
 };
 
-/* An answer. */
-struct sef_pong {
-	u64			seq;		/* up to this ping */
-	bool			named;		/* by whoever answers */
-	bool			stored;		/* in the page, and found there */
-	ktime_t			time;		/* when it came, or was found */
-	ktime_t			alive;		/* it was, then or later */
+/* How an answer comes. */
+enum sef_pong {
+	SEF_PONG_NOW,		/* a call: all that was asked */
+	SEF_PONG_NAMED,		/* a call, which names the last ping answered */
+	SEF_PONG_STORED,	/* in the page, and found there */
 };
 
-/* What a service does when it is to answer: its half of the callback table. */
-typedef void (*sef_cb_ping_reply_t)(struct sef_service *svc,
-				    const struct sef_pong *pong);
+/*
+ * What a service does when it is to answer the pings up to @seq: its half of the
+ * callback table. @now is when the pong came, or was found.
+ */
+typedef void (*sef_cb_ping_reply_t)(struct sef_service *svc, u64 seq,
+				    enum sef_pong how, ktime_t now);
 
 enum sef_mode {
 	SEF_MODE_UNKNOWN,
@@ -169,14 +172,14 @@ enum sef_mode {
 /* What is known of a thread at one moment. */
 struct sef_look {
 	ktime_t			time;
-	enum sef_why		why;		/* what holds it now, or UNKNOWN */
-	enum sef_mode		mode;		/* of one that runs */
 	int			syscall;	/* that it is in, or -1 */
 	pid_t			tid;		/* 0: there is none any more */
 	unsigned int		cpu;
+	enum sef_why		why : 8;	/* what holds it now, or UNKNOWN */
+	enum sef_mode		mode : 8;	/* of one that runs */
 	char			state;		/* as in /proc/PID/stat */
-	bool			running;	/* on a CPU */
-	bool			runnable;	/* and not on one */
+	bool			running : 1;	/* on a CPU */
+	bool			runnable : 1;	/* and not on one */
 	/* ever */
 	u64			waited_ns;	/* for a CPU */
 	u64			ran_ns;		/* on one */
@@ -198,28 +201,28 @@ enum sef_probe_state {
  * answer and then the state.
  */
 struct sef_probe {
-	call_single_data_t	csd;
-	atomic_t		state;
+	struct __call_single_data csd;		/* not aligned: it is seldom used */
 	ktime_t			asked;		/* 0: not since the ping */
+	atomic_t		state;
 	unsigned int		cpu;		/* which */
 	/* the answer */
-	enum sef_mode		mode;
-	int			syscall;
 	ktime_t			time;
 	const struct pid	*thread;	/* only to compare with */
+	enum sef_mode		mode;
+	int			syscall;
 };
 
 /* Of the last ping missed: what the looks at the thread told, and at which. */
 struct sef_evidence {
 	u64			seq;		/* 0: none was missed yet */
 	ktime_t			time;
-	enum sef_why		why;
+	const struct cred	*cred;		/* the thread's, held */
 	int			syscall;
 	pid_t			tid;		/* in the first pid namespace */
 	pid_t			own_tid;	/* in its own */
-	const struct cred	*cred;		/* the thread's, held */
-	bool			dumpable;	/* to those who have the same */
+	enum sef_why		why : 8;
 	char			state;
+	bool			dumpable;	/* to those who have the same */
 	/* in so much time between the looks; 0: there was only one */
 	u64			window_ns;
 	u64			waited_ns;
@@ -247,28 +250,34 @@ struct sef_service {
 	u64			id;
 	struct pid		*pid;		/* the process or thread */
 	struct pid		*owner;		/* who answers: that, or its proxy */
-	enum pid_type		type;		/* PIDTYPE_TGID or _PID: which */
 	struct pid		*process;	/* its process, as a pid too */
+	enum pid_type		type;		/* PIDTYPE_TGID or _PID: which @pid */
+	refcount_t		refs;
 	struct sef_account	account;
+	struct sef_authority	authority;	/* of who registered it */
 	struct eventfd_ctx	*eventfd;	/* or NULL */
 	ktime_t			born;
 	char			name[SEF_NAME_SIZE];
 
-	refcount_t		refs;
-	struct rb_node		node;		/* sef_registry_lock */
+	union {
+		struct rb_node	node;		/* sef_registry_lock */
+		struct rcu_head	rcu;		/* once out of the registry */
+	};
 	struct hlist_node	by_process;	/* sef_registry_lock */
 
-	/* written by the exit hook once, read by the work that it queues */
+	/* written by the exit hook once, and by @exited given to who looks */
 	wait_queue_entry_t	exit_hook;
-	struct work_struct	exit_work;
-	bool			exited;
+	struct irq_work		exit_work;
 	int			hook_code;
+	bool			exited;
 
 	spinlock_t		lock;		/* all below */
-	struct list_head	watches;
-	unsigned int		nr_watches;
 	bool			closed;		/* its file is */
-	wait_queue_head_t	*wait;		/* the file's, until then */
+	bool			ponged;		/* pong_time is a pong's */
+	unsigned int		nr_watches;
+	unsigned int		nr_maps;	/* of the page */
+	struct list_head	watches;
+	wait_queue_head_t	*wait;		/* the file's, until it is closed */
 	enum sef_state		end;		/* DEAD, GONE, or UNWATCHED */
 	int			exit_code;	/* of one that is DEAD */
 	struct {
@@ -282,14 +291,10 @@ struct sef_service {
 	ktime_t			ping_time;	/* of ping_seq */
 	ktime_t			asked_time;	/* of the first unanswered */
 	ktime_t			pong_time;	/* last sign of life, or born */
-	bool			ponged;		/* pong_time is a pong's */
 	struct pid		*speaker;	/* the thread that ponged last */
 	u64			rtt_ns;
 	struct sef_latency	latency;
 	struct sef_page		*page;		/* or NULL; set once */
-	unsigned int		nr_maps;	/* of the page */
-
-	struct rcu_head		rcu;
 };
 
 enum sef_step {
@@ -309,20 +314,25 @@ struct sef_wakeup {
 struct sef_watch {
 	struct sef_service	*service;	/* holds a reference */
 	struct sef_supervisor	*supervisor;
-	struct rb_node		by_id;		/* sef_file.lock */
+	union {
+		struct rb_node	by_id;		/* sef_file.lock */
+		struct rcu_head	rcu;		/* once it is removed */
+	};
 	u64			nr;		/* no other of the file has it */
-
-	struct rcu_head		rcu;
 
 	/* sef_service.lock */
 	struct list_head	by_service;	/* empty once it is removed */
 	struct sef_wakeup	wakeup;
 	struct sef_watch_args	set;		/* the settings */
 	struct sef_authority	authority;	/* who set them */
-	enum sef_state		state;
+	enum sef_state		state : 8;
+	enum sef_why		why : 8;
+	enum sef_step		step : 8;	/* the next of the escalation */
+	bool			killed : 1;	/* that step was taken */
+	bool			stalled : 1;	/* @stalled_ns is long, and was not given back */
 	u32			misses;
 	u32			excused;
-	enum sef_why		why;
+	u32			nr_stack;	/* of @stack */
 	u64			seq;		/* the ping outstanding, or 0 */
 	u64			last_seq;	/* the last that was, or is */
 	ktime_t			deadline;	/* its own */
@@ -333,15 +343,12 @@ struct sef_watch {
 	ktime_t			probe_time;	/* of its last probe, or MAX */
 	struct sef_probe	probe;
 	u64			stalled_ns;	/* that the machine stood still */
-	bool			stalled;	/* so long, and not given back */
 	ktime_t			due;		/* of the next ping, if none is */
 	ktime_t			grace_end;
 	ktime_t			extend_end;	/* no deadline is earlier */
 	ktime_t			extend_max;	/* nor EXTENDed to later; or 0 */
 	u64			credit_ns;
-	enum sef_step		step;		/* the next of the escalation */
-	ktime_t			step_time;	/* its time, or KTIME_MAX */
-	bool			killed;		/* that step was taken */
+	ktime_t			step_time;	/* of the next step, or KTIME_MAX */
 	u64			asked_seq;	/* a SEF_IOC_PING's, or 0 */
 	ktime_t			asked_time;
 
@@ -354,9 +361,7 @@ struct sef_watch {
 	ktime_t			event_time;
 
 	/* sef_service.lock: the thread's kernel stack, with the evidence */
-	unsigned int		nr_stack;
-	unsigned int		max_stack;	/* 0 without CAP_SYS_ADMIN */
-	unsigned long		stack[];
+	unsigned long		*stack;		/* NULL without CAP_SYS_ADMIN */
 };
 
 /* The look at half the timeout, or NULL while it is still to be taken. */
@@ -371,24 +376,25 @@ sef_watch_first_look(const struct sef_watch *watch)
 
 void do_sef_ping_request(struct sef_service *svc, ktime_t now, bool wake);
 void sef_setcb_ping_reply(struct sef_service *svc, sef_cb_ping_reply_t cb);
-void sef_cb_ping_reply_pong(struct sef_service *svc,
-			    const struct sef_pong *pong);
-void sef_cb_ping_reply_null(struct sef_service *svc,
-			    const struct sef_pong *pong);
+void sef_cb_ping_reply_pong(struct sef_service *svc, u64 seq, enum sef_pong how,
+			    ktime_t now);
+void sef_cb_ping_reply_null(struct sef_service *svc, u64 seq, enum sef_pong how,
+			    ktime_t now);
 
 enum sef_reply sef_service_reply(struct sef_service *svc);
 void sef_service_set_reply(struct sef_service *svc, enum sef_reply reply);
-int sef_service_pong(struct sef_service *svc, u64 named);
+long sef_service_pong(struct sef_service *svc, u64 named);
 u64 sef_watch_stall_ns(const struct sef_watch *watch);
 u64 sef_watch_probe_late(struct sef_watch *watch, ktime_t now);
 void sef_service_collect(struct sef_service *svc, ktime_t now);
-u64 sef_service_extend(struct sef_service *svc, u64 extend_ns);
-bool sef_service_has_request(struct sef_service *svc);
-bool sef_service_take_request(struct sef_service *svc, struct sef_request *req);
+int sef_service_extend(struct sef_service *svc, u64 *extend_ns);
+__poll_t sef_service_poll(struct sef_service *svc);
+int sef_service_take_request(struct sef_service *svc, struct sef_request *req);
 void sef_service_untake_request(struct sef_service *svc, u64 seq);
 void sef_latency_reset(struct sef_latency *latency);
 void sef_service_end(struct sef_service *svc, enum sef_state end,
 		     int exit_code);
+void sef_set_suspending(bool suspending);
 void sef_service_resume(struct sef_service *svc);
 
 void sef_watch_init(struct sef_watch *watch, struct sef_supervisor *sup);
@@ -435,8 +441,10 @@ void sef_authority_take(struct sef_authority *authority);
 void sef_authority_drop(struct sef_authority *authority);
 bool sef_escalates(const struct sef_watch_args *args);
 void sef_escalate_begin(struct sef_watch *watch, ktime_t due, ktime_t now);
-void sef_escalate_change(struct sef_watch *watch, ktime_t now);
+void sef_escalate_change(struct sef_watch *watch,
+			 const struct sef_watch_args *was, ktime_t now);
 void sef_escalate_end(struct sef_watch *watch);
+bool sef_escalate_is_excused(struct sef_watch *watch, ktime_t now);
 void sef_escalate_step(struct sef_watch *watch, ktime_t now);
 
 /* sef_account.c: what each user has, and may have */
@@ -457,7 +465,7 @@ int sef_service_publish(struct sef_service *svc);
 struct sef_service *sef_service_from(u64 id);
 struct sef_service *sef_service_find(u64 id);
 bool sef_service_may_signal(struct sef_service *svc);
-bool sef_service_has_ended(struct sef_service *svc, int *exit_code);
+void sef_service_check_end(struct sef_service *svc);
 void sef_service_close(struct sef_service *svc);
 void sef_service_put(struct sef_service *svc);
 
@@ -467,6 +475,7 @@ int sef_watch_apply(struct sef_supervisor *sup,
 		    struct sef_watch **spare);
 struct sef_watch *sef_watch_alloc(struct sef_supervisor *sup);
 void sef_watch_free(struct sef_watch *watch);
+void sef_watch_free_memory(struct sef_watch *watch);
 struct sef_watch *sef_watch_find(struct sef_supervisor *sup, u64 id);
 void sef_watch_remove(struct sef_watch *watch,
 		      const struct sef_account *account);
