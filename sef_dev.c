@@ -18,7 +18,7 @@
 #include "sef_ping.h"
 
 /* The layout is the contract, the same for every caller. */
-static_assert(sizeof(struct sef_register_args) == 56);
+static_assert(sizeof(struct sef_register_args) == 64);
 static_assert(sizeof(struct sef_watch_args) == 104);
 static_assert(sizeof(struct sef_status_args) == 216);
 static_assert(sizeof(struct sef_event) == 96);
@@ -33,7 +33,7 @@ static enum sef_role sef_role(struct sef_file *file)
 	return smp_load_acquire(&file->role);
 }
 
-/* Only who registered is the service, whoever has its file. */
+/* Only who registered it answers for a service, whoever has its file. */
 static struct sef_service *sef_own_service(struct sef_file *file)
 {
 	struct sef_service *svc;
@@ -41,8 +41,8 @@ static struct sef_service *sef_own_service(struct sef_file *file)
 	if (sef_role(file) != SEF_ROLE_SERVICE)
 		return ERR_PTR(-EBADFD);
 	svc = file->service;
-	if (svc->pid != (svc->type == PIDTYPE_TGID ? task_tgid(current) :
-						     task_pid(current)))
+	if (svc->owner != (svc->type == PIDTYPE_TGID ? task_tgid(current) :
+						       task_pid(current)))
 		return ERR_PTR(-EPERM);
 	return svc;
 }
@@ -53,8 +53,18 @@ static int sef_register(struct sef_file *file, void *data)
 	struct sef_service *svc;
 	int err;
 
-	if (args->flags & ~SEF_REGISTER_THREAD || args->__reserved ||
-	    args->reply > SEF_REPLY_NULL || !args->name[0] ||
+	switch (args->flags) {
+	case 0:
+	case SEF_REGISTER_THREAD:
+		if (args->pidfd || args->pid)
+			return -EINVAL;
+		break;
+	case SEF_REGISTER_PIDFD:
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (args->__reserved || args->reply > SEF_REPLY_NULL || !args->name[0] ||
 	    strnlen(args->name, SEF_NAME_SIZE) == SEF_NAME_SIZE)
 		return -EINVAL;
 
@@ -254,7 +264,7 @@ static int sef_get_status(struct sef_file *file, void *data)
 	struct sef_status_args *args = data;
 	int err;
 
-	if (args->flags & ~SEF_STATUS_NEXT)
+	if (args->flags & ~(SEF_STATUS_NEXT | SEF_STATUS_WORST))
 		return -EINVAL;
 
 	mutex_lock(&file->lock);

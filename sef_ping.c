@@ -730,12 +730,15 @@ int sef_service_pong(struct sef_service *svc, u64 named)
 	int err = 0;
 
 	spin_lock_irq(&svc->lock);
-	if (named > svc->ping_seq) {
+	if (unlikely(svc->end)) {
+		err = -ESRCH;	/* it is a proxy that calls */
+	} else if (named > svc->ping_seq) {
 		err = -EINVAL;
 	} else if (named && named <= sef_service_answered(svc)) {
 		err = -ESTALE;
 	} else {
-		if (svc->speaker != task_pid(current)) {
+		if (svc->speaker != task_pid(current) &&
+		    !sef_service_is_proxied(svc)) {
 			was = svc->speaker;
 			svc->speaker = get_pid(task_pid(current));
 		}

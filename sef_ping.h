@@ -246,6 +246,7 @@ struct sef_service {
 	/* set before the service is published, then only read */
 	u64			id;
 	struct pid		*pid;		/* the process or thread */
+	struct pid		*owner;		/* who answers: that, or its proxy */
 	enum pid_type		type;		/* PIDTYPE_TGID or _PID: which */
 	struct pid		*process;	/* its process, as a pid too */
 	struct sef_account	account;
@@ -438,11 +439,17 @@ void sef_escalate_change(struct sef_watch *watch, ktime_t now);
 void sef_escalate_end(struct sef_watch *watch);
 void sef_escalate_step(struct sef_watch *watch, ktime_t now);
 
-/* sef_registry.c: who there is, who may see whom, and how it ends */
-extern struct mutex sef_registry_lock;
-
+/* sef_account.c: what each user has, and may have */
 int sef_account_open(struct sef_account *account);
 void sef_account_close(struct sef_account *account);
+void sef_account_hold(struct sef_account *account);
+bool sef_charge(const struct sef_account *account, enum sef_limit limit,
+		unsigned int n);
+void sef_uncharge(const struct sef_account *account, enum sef_limit limit,
+		  unsigned int n);
+
+/* sef_registry.c: who there is, who may see whom, and how it ends */
+extern struct mutex sef_registry_lock;
 
 struct sef_service *sef_service_new(struct sef_file *file,
 				    const struct sef_register_args *args);
@@ -466,6 +473,7 @@ void sef_watch_remove(struct sef_watch *watch,
 bool sef_is_newcomer(const struct sef_supervisor *sup, u64 id);
 int sef_newcomers(struct sef_supervisor *sup,
 		  const struct sef_account *account, bool on);
+bool sef_service_is_proxied(const struct sef_service *svc);
 struct pid *sef_pid_of_pidfd(int pidfd, pid_t nr);
 
 int sef_registry_init(void);

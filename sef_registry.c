@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Services and watches: ids, lookup, limits, permission, exit.
+ * Services and watches: ids, lookup, permission, exit.
  *
  * Services stay in the registry as long as anything refers to them, so that
  * a supervisor finds what it watches by id even after the service's file is
@@ -13,42 +13,19 @@
 #include <linux/fs.h>
 #include <linux/hashtable.h>
 #include <linux/math64.h>
-#include <linux/module.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/suspend.h>
 #include <linux/timekeeping.h>
-#include <linux/user_namespace.h>
 
 #include "sef_ping.h"
 #include "sef_trace.h"
 
-static unsigned int max_services = 16384;
-module_param(max_services, uint, 0644);
-MODULE_PARM_DESC(max_services, "Services that one user may have at a time");
-
-static unsigned int max_watches = 16384;
-module_param(max_watches, uint, 0644);
-MODULE_PARM_DESC(max_watches, "Watches that one user may have at a time");
-
-static unsigned int max_pings = 20000;
-module_param(max_pings, uint, 0644);
-MODULE_PARM_DESC(max_pings, "Pings a second that the watches of one user may ask for");
-
-/*
- * Of one service: each pong tells every watch, with interrupts off.
- */
+/* Of one service: each pong tells every watch, with interrupts off. */
 #define SEF_MAX_SERVICE_WATCHES	1024
 
-static const unsigned int *const sef_limits[SEF_NR_LIMITS] = {
-	[SEF_LIMIT_SERVICES] = &max_services,
-	[SEF_LIMIT_WATCHES] = &max_watches,
-	[SEF_LIMIT_PINGS] = &max_pings,
-};
-
 DEFINE_MUTEX(sef_registry_lock);
-static DEFINE_HASHTABLE(sef_users, 6);		/* by uid */
 static struct rb_root sef_services = RB_ROOT;	/* by id */
 static DEFINE_HASHTABLE(sef_processes, 10);	/* services by process */
 static LIST_HEAD(sef_newcomers_list);		/* supervisors who are told */
@@ -59,140 +36,6 @@ static u64 sef_told_id;				/* the last newcomer told of */
 static struct workqueue_struct *sef_work;
 static void sef_newcomers_tell(struct work_struct *work);
 static DECLARE_WORK(sef_newcomers_work, sef_newcomers_tell);
-
-/* Users */
-
-static struct sef_user *sef_user_find(kuid_t uid)
-{
-	struct sef_user *user;
-
-	lockdep_assert_held(&sef_registry_lock);
-
-	hash_for_each_possible(sef_users, user, node, __kuid_val(uid))
-		if (uid_eq(user->uid, uid))
-			return user;
-	return NULL;
-}
-
-static struct sef_user *sef_user_get(kuid_t uid)
-{
-	struct sef_user *user, *spare;
-
-	spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
-	if (!spare)
-		return NULL;
-	spare->uid = uid;
-
-	mutex_lock(&sef_registry_lock);
-	user = sef_user_find(uid);
-	if (!user) {
-		user = spare;
-		spare = NULL;
-		hash_add(sef_users, &user->node, __kuid_val(uid));
-	}
-	user->refs++;
-	mutex_unlock(&sef_registry_lock);
-
-	kfree(spare);
-	return user;
-}
-
-static void sef_user_put(struct sef_user *user)
-{
-	bool last;
-
-	if (!user)
-		return;
-	mutex_lock(&sef_registry_lock);
-	last = !--user->refs;
-	if (last)
-		hash_del(&user->node);
-	mutex_unlock(&sef_registry_lock);
-
-	if (last)
-		kfree(user);
-}
-
-/* Accounts */
-
-/*
- * Inside a user namespace one may have as many uids as one likes, and limits
- * with each. So the user who made the outermost one is charged as well; root
- * is not, whose containers are not each other's.
- */
-static kuid_t sef_owner_uid(void)
-{
-	struct user_namespace *ns = current_user_ns();
-	kuid_t uid = GLOBAL_ROOT_UID;
-
-	for (; ns != &init_user_ns; ns = ns->parent)
-		uid = ns->owner;
-	return uid;
-}
-
-int sef_account_open(struct sef_account *account)
-{
-	kuid_t uid = current_uid(), owner = sef_owner_uid();
-
-	account->user = sef_user_get(uid);
-	if (!account->user)
-		return -ENOMEM;
-	account->owner = NULL;
-	if (uid_eq(owner, uid) || uid_eq(owner, GLOBAL_ROOT_UID))
-		return 0;
-	account->owner = sef_user_get(owner);
-	if (account->owner)
-		return 0;
-	sef_user_put(account->user);
-	return -ENOMEM;
-}
-
-void sef_account_close(struct sef_account *account)
-{
-	sef_user_put(account->user);
-	sef_user_put(account->owner);
-}
-
-static void sef_account_hold(struct sef_account *account)
-{
-	lockdep_assert_held(&sef_registry_lock);
-
-	account->user->refs++;
-	if (account->owner)
-		account->owner->refs++;
-}
-
-static bool sef_user_has_room(const struct sef_user *user,
-			      enum sef_limit limit, unsigned int n)
-{
-	unsigned int max = READ_ONCE(*sef_limits[limit]);
-
-	return user->count[limit] <= max && n <= max - user->count[limit];
-}
-
-static bool sef_charge(const struct sef_account *account, enum sef_limit limit,
-		       unsigned int n)
-{
-	lockdep_assert_held(&sef_registry_lock);
-
-	if (!sef_user_has_room(account->user, limit, n) ||
-	    (account->owner && !sef_user_has_room(account->owner, limit, n)))
-		return false;
-	account->user->count[limit] += n;
-	if (account->owner)
-		account->owner->count[limit] += n;
-	return true;
-}
-
-static void sef_uncharge(const struct sef_account *account,
-			 enum sef_limit limit, unsigned int n)
-{
-	lockdep_assert_held(&sef_registry_lock);
-
-	account->user->count[limit] -= n;
-	if (account->owner)
-		account->owner->count[limit] -= n;
-}
 
 /* Services by id */
 
@@ -307,18 +150,18 @@ static void sef_exit_work(struct work_struct *work)
 	spin_unlock_irq(&svc->lock);
 }
 
-/* Is it on its way out, so that the exit hook is still to be called? */
-static bool sef_service_is_exiting(struct sef_service *svc)
+/* Is it on its way out, or has it ended? */
+static bool sef_is_exiting(struct pid *pid, enum pid_type type)
 {
 	struct task_struct *task;
 	bool exiting;
 
 	rcu_read_lock();
-	task = pid_task(svc->pid, svc->type);
+	task = pid_task(pid, type);
 	exiting = !task ||
 		  READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT ||
 		  !atomic_read(&task->signal->live) ||
-		  (svc->type == PIDTYPE_PID &&
+		  (type == PIDTYPE_PID &&
 		   READ_ONCE(task->flags) & PF_EXITING);
 	rcu_read_unlock();
 	return exiting;
@@ -326,27 +169,49 @@ static bool sef_service_is_exiting(struct sef_service *svc)
 
 /* Services */
 
-struct sef_service *sef_service_new(struct sef_file *file,
-				    const struct sef_register_args *args)
+/* Does another process answer for it? */
+bool sef_service_is_proxied(const struct sef_service *svc)
 {
-	struct sef_service *svc;
-	struct eventfd_ctx *eventfd = NULL;
+	return svc->owner != svc->pid;
+}
 
-	if (args->eventfd != -1) {
-		eventfd = eventfd_ctx_fdget(args->eventfd);
-		if (IS_ERR(eventfd))
-			return ERR_CAST(eventfd);
-	}
-	svc = kzalloc(sizeof(*svc), GFP_KERNEL_ACCOUNT);
-	if (!svc) {
-		if (eventfd)
-			eventfd_ctx_put(eventfd);
-		return ERR_PTR(-ENOMEM);
-	}
+/* Whom the caller registers, or an error. */
+static struct pid *sef_register_process(const struct sef_register_args *args)
+{
+	struct pid *process;
+	int err;
 
+	if (!(args->flags & SEF_REGISTER_PIDFD))
+		return get_task_pid(current, PIDTYPE_TGID);
+	process = sef_pid_of_pidfd(args->pidfd, args->pid);
+	if (IS_ERR(process))
+		return process;
+	err = kill_pid(process, 0, 0);
+	if (!err)
+		return process;
+	put_pid(process);
+	return ERR_PTR(err);
+}
+
+/* Who it is, and who answers for it. @process is the service's from here on. */
+static void sef_service_set_pids(struct sef_service *svc, struct pid *process,
+				 u32 flags)
+{
+	svc->process = process;
+	svc->type = flags & SEF_REGISTER_THREAD ? PIDTYPE_PID : PIDTYPE_TGID;
+	svc->pid = flags & SEF_REGISTER_THREAD ?
+		   get_task_pid(current, PIDTYPE_PID) : get_pid(process);
+	svc->owner = flags & SEF_REGISTER_PIDFD ?
+		     get_task_pid(current, PIDTYPE_TGID) : get_pid(svc->pid);
+	svc->speaker = sef_service_is_proxied(svc) ?
+		       get_pid(process) : get_task_pid(current, PIDTYPE_PID);
+}
+
+static void sef_service_init(struct sef_service *svc, struct sef_file *file,
+			     const struct sef_register_args *args)
+{
 	svc->account = file->account;
 	svc->wait = &file->wait;
-	svc->eventfd = eventfd;
 	svc->born = ktime_get();
 	svc->pong_time = svc->born;
 	sef_latency_reset(&svc->latency);
@@ -358,12 +223,49 @@ struct sef_service *sef_service_new(struct sef_file *file,
 	INIT_LIST_HEAD(&svc->watches);
 	sef_setcb_ping_reply(svc, SEF_CB_PING_REPLY_DEFAULT);
 	sef_service_set_reply(svc, args->reply);
-	svc->type = args->flags & SEF_REGISTER_THREAD ? PIDTYPE_PID :
-							PIDTYPE_TGID;
-	svc->pid = get_task_pid(current, svc->type);
-	svc->process = get_task_pid(current, PIDTYPE_TGID);
-	svc->speaker = get_task_pid(current, PIDTYPE_PID);
 	add_wait_queue(&svc->pid->wait_pidfd, &svc->exit_hook);
+}
+
+/* @process and @eventfd are the service's, unless this fails. */
+static struct sef_service *
+sef_service_make(struct sef_file *file, const struct sef_register_args *args,
+		 struct pid *process, struct eventfd_ctx *eventfd)
+{
+	struct sef_service *svc = kzalloc(sizeof(*svc), GFP_KERNEL_ACCOUNT);
+
+	if (!svc)
+		return ERR_PTR(-ENOMEM);
+	svc->eventfd = eventfd;
+	sef_service_set_pids(svc, process, args->flags);
+	sef_service_init(svc, file, args);
+	return svc;
+}
+
+struct sef_service *sef_service_new(struct sef_file *file,
+				    const struct sef_register_args *args)
+{
+	struct pid *process = sef_register_process(args);
+	struct eventfd_ctx *eventfd = NULL;
+	struct sef_service *svc;
+	int code;
+
+	if (IS_ERR(process))
+		return ERR_CAST(process);
+	if (args->eventfd != -1)
+		eventfd = eventfd_ctx_fdget(args->eventfd);
+	svc = IS_ERR(eventfd) ? ERR_CAST(eventfd) :
+				sef_service_make(file, args, process, eventfd);
+	if (IS_ERR(svc)) {
+		put_pid(process);
+		if (!IS_ERR_OR_NULL(eventfd))
+			eventfd_ctx_put(eventfd);
+		return svc;
+	}
+	/* What ended before the hook was there calls none. */
+	if (sef_service_has_ended(svc, &code)) {
+		sef_service_put(svc);
+		return ERR_PTR(-ESRCH);
+	}
 	return svc;
 }
 
@@ -374,6 +276,7 @@ static void sef_service_free(struct sef_service *svc)
 	cancel_work_sync(&svc->exit_work);
 	put_pid(svc->pid);
 	put_pid(svc->process);
+	put_pid(svc->owner);
 	put_pid(svc->speaker);
 	sef_page_free(svc);
 	if (svc->eventfd)
@@ -422,11 +325,13 @@ void sef_service_put(struct sef_service *svc)
 
 /*
  * The service's file is released. A process that is about to die is dead, not
- * gone: that verdict is the exit hook's.
+ * gone: that verdict is the exit hook's. And what a proxy that dies leaves behind is
+ * silent.
  */
 void sef_service_close(struct sef_service *svc)
 {
-	bool exiting = sef_service_is_exiting(svc);
+	bool exiting = sef_is_exiting(svc->pid, svc->type) ||
+		       sef_is_exiting(svc->owner, svc->type);
 
 	spin_lock_irq(&svc->lock);
 	WRITE_ONCE(svc->closed, true);	/* sef_service_of() has no lock */

@@ -16,13 +16,15 @@
 #define LAYOUT_AT(type, field, offset) \
 	extern char at_##type##_##field[offsetof(struct type, field) == (offset) ? 1 : -1]
 
-LAYOUT_SIZE(sef_register_args, 56);
+LAYOUT_SIZE(sef_register_args, 64);
 LAYOUT_AT(sef_register_args, flags, 0);
 LAYOUT_AT(sef_register_args, reply, 4);
 LAYOUT_AT(sef_register_args, eventfd, 8);
-LAYOUT_AT(sef_register_args, __reserved, 12);
-LAYOUT_AT(sef_register_args, name, 16);
-LAYOUT_AT(sef_register_args, id, 48);
+LAYOUT_AT(sef_register_args, pidfd, 12);
+LAYOUT_AT(sef_register_args, pid, 16);
+LAYOUT_AT(sef_register_args, __reserved, 20);
+LAYOUT_AT(sef_register_args, name, 24);
+LAYOUT_AT(sef_register_args, id, 56);
 
 LAYOUT_SIZE(sef_pong_args, 8);
 LAYOUT_AT(sef_pong_args, seq, 0);

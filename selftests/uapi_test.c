@@ -26,7 +26,7 @@ static const struct {
 	unsigned long request;
 	unsigned int dir, nr, size;
 } calls[] = {
-	[REGISTER]	= { SEF_IOC_REGISTER, WR, 0x01, 56 },
+	[REGISTER]	= { SEF_IOC_REGISTER, WR, 0x01, 64 },
 	[PONG]		= { SEF_IOC_PONG, W, 0x02, 8 },
 	[SET_REPLY]	= { SEF_IOC_SET_REPLY, W, 0x03, 8 },
 	[EXTEND]	= { SEF_IOC_EXTEND, WR, 0x04, 8 },
@@ -46,7 +46,10 @@ static const struct {
 	unsigned int call, offset;
 	__u32 unknown;
 } reserved[] = {
-	{ REGISTER, FIELD(register, flags), ~SEF_REGISTER_THREAD },
+	{ REGISTER, FIELD(register, flags),
+	  ~(SEF_REGISTER_THREAD | SEF_REGISTER_PIDFD) },
+	{ REGISTER, FIELD(register, pidfd), ~0U },	/* without SEF_REGISTER_PIDFD */
+	{ REGISTER, FIELD(register, pid), ~0U },
 	{ REGISTER, FIELD(register, __reserved), ~0U },
 	{ SET_REPLY, FIELD(set_reply, flags), ~0U },
 	{ WATCH, FIELD(watch, flags), ~(SEF_WATCH_STRICT | SEF_WATCH_PIDFD) },
@@ -54,7 +57,7 @@ static const struct {
 	{ WATCH, FIELD(watch, pidfd), ~0U },	/* without SEF_WATCH_PIDFD */
 	{ WATCH, FIELD(watch, pid), ~0U },
 	{ WATCH, FIELD(watch, __reserved), ~0U },
-	{ STATUS, FIELD(status, flags), ~SEF_STATUS_NEXT },
+	{ STATUS, FIELD(status, flags), ~(SEF_STATUS_NEXT | SEF_STATUS_WORST) },
 	{ NEWCOMERS, FIELD(newcomers, on), ~1U },
 	{ NEWCOMERS, FIELD(newcomers, flags), ~0U },
 	{ WHY, FIELD(why, flags), ~0U },
@@ -204,6 +207,7 @@ TEST_F(uapi, numbers) {
 	EXPECT_EQ(1, SEF_WATCH_STRICT);
 	EXPECT_EQ(2, SEF_WATCH_PIDFD);
 	EXPECT_EQ(1, SEF_STATUS_NEXT);
+	EXPECT_EQ(2, SEF_STATUS_WORST);
 	EXPECT_EQ(1, SEF_EVENT_PONG);
 	EXPECT_EQ(2, SEF_EVENT_SIGNAL);
 	EXPECT_EQ(4, SEF_EVENT_KILL);

@@ -171,14 +171,20 @@ enum sef_request_type {
  * SEF_REGISTER_THREAD - the calling thread is the service, not its process
  */
 #define SEF_REGISTER_THREAD	0x00000001
+/**
+ * SEF_REGISTER_PIDFD - another process is the service, and the caller its proxy
+ */
+#define SEF_REGISTER_PIDFD	0x00000002
 
 /**
  * struct sef_register_args - argument of SEF_IOC_REGISTER
- * @flags: in: 0 or SEF_REGISTER_THREAD.
+ * @flags: in: 0, SEF_REGISTER_THREAD or SEF_REGISTER_PIDFD.
  * @reply: in: an enum sef_reply.
  * @eventfd: in: an eventfd, to which every ping adds 1; or -1, for a service
  *	that polls its file instead. The kernel keeps the eventfd itself:
  *	closing the descriptor later does not matter.
+ * @pidfd: in: with SEF_REGISTER_PIDFD a pidfd of the process; otherwise 0.
+ * @pid: in: with SEF_REGISTER_PIDFD the pid of the same process; otherwise 0.
  * @__reserved: in: 0.
  * @name: in: what people call the service: 1 to 31 bytes and a NUL; what
  *	follows the NUL is ignored. It need not be unique, and it is up to
@@ -189,6 +195,8 @@ struct sef_register_args {
 	__u32	flags;
 	__u32	reply;
 	__s32	eventfd;
+	__s32	pidfd;
+	__s32	pid;
 	__u32	__reserved;
 	char	name[SEF_NAME_SIZE];
 	__u64	id;
@@ -322,11 +330,17 @@ struct sef_ping_args {
  * SEF_STATUS_NEXT - the service with the lowest id above @id, not @id itself
  */
 #define SEF_STATUS_NEXT		0x00000001
+/**
+ * SEF_STATUS_WORST - in place of this file's watch the one that thinks worst of the
+ * service, whichever file has it: that with the highest state, and of those the one
+ * with the shortest timeout. Its cookie is told to its own file only
+ */
+#define SEF_STATUS_WORST	0x00000002
 
 /**
  * struct sef_status_args - argument of SEF_IOC_STATUS
  * @id: in: a service, or where to go on; out: the service told of.
- * @flags: in: 0 or SEF_STATUS_NEXT; out: the same.
+ * @flags: in: a mask of SEF_STATUS_*; out: the same.
  * @state: out: an enum sef_state: of this file's watch; without one
  *	SEF_STATE_UNWATCHED, or SEF_STATE_DEAD for a process that has ended and
  *	that its parent has not waited for.
@@ -366,7 +380,8 @@ struct sef_ping_args {
  * @signal: out: setting.
  * @last: out: setting.
  * @name: out: the service's name.
- * @service_flags: out: SEF_REGISTER_THREAD for a thread, or 0.
+ * @service_flags: out: SEF_REGISTER_THREAD for a thread, SEF_REGISTER_PIDFD for a
+ *	process that another one answers for, or 0.
  */
 struct sef_status_args {
 	__u64	id;
@@ -549,9 +564,9 @@ struct sef_event {
  *
  * Who may know the system call: of a thread that was dumpable (see prctl(2)), with
  * CAP_SYS_PTRACE in its user namespace, or with its user and group ids and all its
- * capabilities; of any other with CAP_SYS_PTRACE in the first user namespace. The stack takes CAP_SYS_ADMIN, of whoever made
- * the watch and of the caller; is of a thread that slept; and is known from Linux
- * 6.7 on.
+ * capabilities; of any other with CAP_SYS_PTRACE in the first user namespace. The
+ * stack takes CAP_SYS_ADMIN, of whoever made the watch and of the caller; is of a
+ * thread that slept; and is known from Linux 6.7 on.
  */
 struct sef_why_args {
 	__u64	id;
@@ -685,10 +700,20 @@ static __inline__ __u32 sef_page_pong(struct sef_page *page, __u32 last)
  * child is not the service. With SEF_REGISTER_THREAD it is the calling thread:
  * only its own calls count, and it is dead when the thread ends.
  *
- * EBUSY: the file has a role. EBADF: @eventfd is not an open descriptor.
+ * With SEF_REGISTER_PIDFD the service is a process that the caller may signal, and
+ * the caller is its proxy: pings, read, mmap and the calls of a service are the
+ * proxy's, and wherever "the caller is not the service" stands below, the proxy is
+ * who it may be. All else is the process's own: who may see it, the cause of its
+ * silence, its end, and the steps taken against it. It makes no difference to those
+ * who watch whether it or its proxy falls silent. A proxy that closes the file lets
+ * the service be gone; when one has ended, the service is silent to who watches
+ * it, until it ends too, and for others it does not exist.
+ *
+ * EBUSY: the file has a role. EBADF: @eventfd or @pidfd is not an open descriptor.
  * EINVAL: @eventfd is not an eventfd; no such reply policy; a name that is
- * empty or has no NUL. ENOSPC: the user's limit of services is reached.
- * ENOMEM.
+ * empty or has no NUL; @pidfd is not a pidfd, or not of @pid. EPERM: a process that
+ * the caller may not signal. ESRCH: no process @pid, or one that has ended. ENOSPC:
+ * the user's limit of services is reached. ENOMEM.
  */
 #define SEF_IOC_REGISTER	_IOWR(SEF_IOC_MAGIC, 0x01, struct sef_register_args)
 
@@ -700,7 +725,8 @@ static __inline__ __u32 sef_page_pong(struct sef_page *page, __u32 last)
  * was answered with 0 only can still be read, and answered by its seq.
  *
  * EBADFD: not a service's file. EPERM: the caller is not the service.
- * EINVAL: no ping has that seq. ESTALE: that ping was answered before.
+ * EINVAL: no ping has that seq. ESTALE: that ping was answered before. ESRCH: the
+ * process that the caller answers for has ended.
  */
 #define SEF_IOC_PONG		_IOW(SEF_IOC_MAGIC, 0x02, struct sef_pong_args)
 
