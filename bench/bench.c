@@ -66,32 +66,37 @@ static int by_value(const void *a, const void *b)
 /* The first figure of each unit is what the others are beside: its floor. */
 static struct {
 	const char *unit;
+	int digits;
+	bool has_floor;
 	double floor;
 } units[] = {
-	{ "insn" },	/* getppid */
-	{ "bytes" },	/* an open file */
-	{ "times" },	/* has none: 0 would be */
+	{ "insn", 1, true },	/* getppid */
+	{ "bytes", 0, true },	/* an open file */
+	{ "times", 3, false },
 };
 
 /* A line for the median of @results, and how far they are apart. */
 void report(const char *subject, const char *name, int n, const char *unit,
 	    double *results, int count)
 {
-	double median, floor;
+	double median;
 	unsigned int u = 0;
+	int digits;
 
 	qsort(results, count, sizeof(results[0]), by_value);
 	median = results[count / 2];
 	while (strcmp(units[u].unit, unit))
 		u++;
-	if (!units[u].floor && strcmp(unit, "times"))
-		units[u].floor = median;
-	floor = units[u].floor;
-	printf("{\"subject\":\"%s\",\"name\":\"%s\",\"n\":%d,\"%s\":%.4g,", subject,
-	       name, n, unit, median);
-	if (floor)
-		printf("\"ratio\":%.4g,", median / floor);
-	printf("\"spread\":[%.4g,%.4g]}\n", results[0], results[count - 1]);
+	digits = units[u].digits;
+	printf("{\"subject\":\"%s\",\"name\":\"%s\",\"n\":%d,\"%s\":%.*f,", subject,
+	       name, n, unit, digits, median);
+	if (units[u].has_floor) {
+		if (!units[u].floor)
+			units[u].floor = median;
+		printf("\"ratio\":%.3f,", median / units[u].floor);
+	}
+	printf("\"spread\":[%.*f,%.*f]}\n", digits, results[0], digits,
+	       results[count - 1]);
 	fflush(stdout);
 }
 
