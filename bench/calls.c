@@ -20,7 +20,7 @@
 
 #define CALLS	20000
 #define BATCH	200		/* what fits into any queue */
-#define BEATS	2000
+#define BEATS	500
 
 static struct {
 	int service, supervisor, eventfd, pair[2], notify;

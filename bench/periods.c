@@ -13,7 +13,8 @@
 
 #include "bench.h"
 
-#define WINDOW	(2 * SEC)
+
+#define WINDOWS	5
 
 static volatile unsigned long *spins;	/* shared with the spinner */
 static double spins_a_ns;
@@ -30,32 +31,34 @@ static void run_spinner(int n)
 	}
 }
 
-static double spin_rate(void)
+static double spin_rate(unsigned long long window)
 {
 	unsigned long long begin = now_ns();
 	unsigned long was = *spins;
 
-	sleep_ns(WINDOW);
+	sleep_ns(window);
 	return (*spins - was) / (double)(now_ns() - begin);
 }
 
 static void measure_stolen(const struct method *method, int n)
 {
 	unsigned long long period = method_period(method, n);
-	double results[REPEATS], rate;
+	/* whole ones, and a few thousand signs of life */
+	unsigned long long window = period * (n < 1000 ? 10 : n < 10000 ? 3 : 1);
+	double results[WINDOWS], rate;
 	pid_t pid;
 	int r;
 
 	progress("a service and period: %s, N = %d", method->name, n);
 	pid = method_start(method, n);
-	sleep_ns(SEC + period);
-	for (r = 0; r < REPEATS; r++) {
-		rate = spin_rate() / spins_a_ns;
+	sleep_ns(SEC / 2 + period);
+	for (r = 0; r < WINDOWS; r++) {
+		rate = spin_rate(window) / spins_a_ns;
 		if (rate < 0.03)
 			errx(1, "%s: %d do not fit into one CPU", method->name, n);
 		results[r] = (1 - rate) * period / n;
 	}
-	report("period", method->name, n, "insn", results, REPEATS);
+	report("period", method->name, n, "insn", results, WINDOWS);
 	method_end(method, pid);
 	sleep_ns(SEC);
 }
@@ -71,8 +74,8 @@ void bench_periods(void)
 	if (spins == MAP_FAILED)
 		err(1, "mmap");
 	spinner = start(run_spinner, 0);
-	spin_rate();
-	spins_a_ns = spin_rate();
+	spin_rate(SEC);
+	spins_a_ns = spin_rate(10 * SEC);
 	for (m = 0; m < nr_methods; m++) {
 		if (!method_works(&methods[m]))
 			continue;

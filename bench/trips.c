@@ -11,7 +11,7 @@
 
 #include "bench.h"
 
-#define TRIPS	500
+#define TRIPS	200
 
 static struct {
 	int ask[2], answer[2];	/* where one reads, where the other writes */
