@@ -243,6 +243,7 @@ static void run_part(const char *name)
 	if (pid < 0)
 		err(1, "fork");
 	if (!pid) {
+		prctl(PR_SET_CHILD_SUBREAPER, 1);	/* see end() */
 		parts[i].run();
 		exit(0);
 	}
@@ -263,7 +264,6 @@ int main(int argc, char **argv)
 		systemd_service();
 	if (setrlimit(RLIMIT_NOFILE, &files))
 		err(1, "cannot have 60000 descriptors");
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	write_to("/proc/sys/net/unix/max_dgram_qlen", "1000");
 	sleep_ns(3 * SEC);	/* for the boot to be over */
 	bench_getppid();

@@ -13,8 +13,8 @@
 #include "bench.h"
 
 #define TRACING		"/sys/kernel/tracing/"
-#define TIMEOUT		(100 * MSEC)
-#define TRACED		(75 * MSEC)	/* the looks before the deadline are over */
+#define TIMEOUT		(400 * MSEC)
+#define TRACED		(380 * MSEC)	/* the looks before the deadline are over */
 #define SAMPLES		25
 #define HOGS		4
 
@@ -61,7 +61,7 @@ static unsigned long long arm_sef(void)
 	write_to(TRACING "events/timer/hrtimer_start/enable", "0");
 	deadline = traced_deadline();
 	if (deadline < earliest || deadline > latest)
-		errx(1, "the deadline is not found in the trace");
+		errx(1, "the trace has %llu for a deadline, not %llu to %llu", deadline, earliest, latest);
 	return deadline;
 }
 

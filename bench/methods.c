@@ -238,47 +238,41 @@ static void run_libsam(int n)
 
 /* systemd: where it is PID 1, each service is a unit of its own. */
 
-static void systemctl(const char *verb, int n)
+/* bash's braces name many units at once. */
+static void systemctl(const char *what)
 {
-	static char command[64];
-
-	if (n)
-		snprintf(command, sizeof(command),
-			 "systemctl %s bench@{1..%d}", verb, n);
-	else
-		snprintf(command, sizeof(command), "systemctl %s 'bench@*'", verb);
-	execl("/bin/bash", "bash", "-c", command, NULL);
-	err(1, "cannot run systemctl");
-}
-
-static void run_command(const char *verb, int n)
-{
+	char command[64];
 	pid_t pid = fork();
 	int status;
 
-	if (!pid)
-		systemctl(verb, n);
+	if (!pid) {
+		snprintf(command, sizeof(command), "systemctl %s", what);
+		execl("/bin/bash", "bash", "-c", command, NULL);
+		err(1, "cannot run bash");
+	}
 	if (waitpid(pid, &status, 0) != pid || status)
-		errx(1, "systemctl %s fails", verb);
+		errx(1, "'systemctl %s' fails", what);
 }
 
 static void run_systemd(int n)
 {
 	FILE *f = fopen(UNIT, "we");
+	char start_all[40];
 
 	if (!f)
 		err(1, "cannot write " UNIT);
 	fprintf(f, "[Service]\nType=notify\nWatchdogSec=%llums\n"
 		"ExecStart=/sef/bench/bench systemd-service\n", timeout() / MSEC);
 	fclose(f);
-	run_command("daemon-reload", 0);
-	run_command("start", n);
+	systemctl("daemon-reload");
+	snprintf(start_all, sizeof(start_all), "start bench@{1..%d}", n);
+	systemctl(start_all);
 	rest();
 }
 
 static void stop_systemd(void)
 {
-	run_command("stop", 0);
+	systemctl("stop 'bench@*'");
 }
 
 void systemd_service(void)
