@@ -278,7 +278,9 @@ TEST_F(proxy, of_one_that_has_ended) {
 }
 
 TEST_F(proxy, its_process_ends) {
-	__u64 id = new_proxied(_metadata, self);
+	__u64 granted, id = new_proxied(_metadata, self);
+	struct pollfd pfd = { .fd = self->fd, .events = POLLIN };
+	struct sef_request req;
 	struct sef_event ev;
 	int status;
 
@@ -290,9 +292,35 @@ TEST_F(proxy, its_process_ends) {
 	EXPECT_EQ(ESRCH, pong(self->fd, 0));
 	EXPECT_EQ(SEF_STATE_DEAD, state_of(_metadata, self->sup, id));
 	EXPECT_FALSE(readable(self->sup));
+	EXPECT_EQ(ESRCH, extend(self->fd, HOUR, &granted));
+	/* though a ping was not answered */
+	EXPECT_EQ(1, poll(&pfd, 1, 0));
+	EXPECT_EQ(POLLHUP, pfd.revents);
+	EXPECT_EQ(-1, read(self->fd, &req, sizeof(req)));
+	EXPECT_EQ(ESRCH, errno);
 	ASSERT_EQ(self->s.pid, waitpid(self->s.pid, &status, 0));
 	self->s.pid = 0;
 	EXPECT_EQ(0, close(self->s.sock));
+}
+
+static void *read_request(void *fd)
+{
+	struct sef_request req;
+
+	fcntl(*(int *)fd, F_SETFL, 0);
+	return (void *)(read(*(int *)fd, &req, sizeof(req)) < 0 ? (long)errno : 0L);
+}
+
+/* Also to a proxy that waits to be asked. */
+TEST_F(proxy, its_process_ends_meanwhile) {
+	pthread_t thread;
+	void *err = NULL;
+
+	new_proxied(_metadata, self);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, read_request, &self->fd));
+	send_order(_metadata, &self->s, DO_EXIT, 3);
+	ASSERT_EQ(0, pthread_join(thread, &err));
+	EXPECT_EQ(ESRCH, (long)err);
 }
 
 TEST_F(proxy, lets_go) {

@@ -30,7 +30,7 @@ int parse_options(const struct argp *argp, int argc, char **argv, unsigned int f
 
 	if (argp_parse(&root, argc, argv, flags, &next, input))
 		exit(command ? command->failure : EXIT_FAILURE);
-	if (next < argc && !(flags & ARGP_IN_ORDER))
+	if (next < argc && !argp->args_doc)
 		fail("'%s' is one argument too many: see --help", argv[next]);
 	return next;
 }
@@ -130,8 +130,7 @@ static const struct argp_option watch_options[] = {
 	{ "extend", KEY_EXTEND, "TIME", 0, "the service may ask for TIME more", 0 },
 	{ "strict", KEY_STRICT, NULL, 0, "only a pong that names the ping counts", 0 },
 	{ "excuse", KEY_EXCUSE, "CAUSE,...", 0,
-	  "what is no miss: stopped, traced, frozen, starved, stalled; all, none, default "
-	  "(all but stopped)", 0 },
+	  "no misses: stopped, traced, frozen, starved, stalled, all, none, default", 0 },
 	{ "signal", KEY_SIGNAL, "SIGNAL", 0, "send it at the verdict unresponsive", 0 },
 	{ "kill", KEY_KILL, "TIME", 0, "send SIGKILL so long after the deadline", 0 },
 	{ "panic", KEY_PANIC, "TIME", 0, "then the machine panics, so long after that", 0 },
@@ -169,6 +168,20 @@ static uint32_t parse_excuse(const char *arg)
 		arg += len;
 		if (!*arg)
 			return mask;
+	}
+}
+
+void print_excuses(FILE *out, uint32_t mask)
+{
+	const char *comma = "";
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(excuses); i++) {
+		/* The first five are one cause each. */
+		if (i < 5 ? !(mask & excuses[i].mask) : mask || excuses[i].mask)
+			continue;
+		fprintf(out, "%s%s", comma, excuses[i].name);
+		comma = ",";
 	}
 }
 
