@@ -15,7 +15,7 @@
 #define TRACING		"/sys/kernel/tracing/"
 #define TIMEOUT		(400 * MSEC)
 #define TRACED		(380 * MSEC)	/* the looks before the deadline are over */
-#define SAMPLES		25
+#define SAMPLES		15
 #define HOGS		4
 
 static int sup;		/* sef's or a timerfd */
