@@ -18,7 +18,7 @@
 
 #include "bench.h"
 
-#define CALLS	20000
+#define CALLS	4000
 #define BATCH	200		/* what fits into any queue */
 #define BEATS	500
 
