@@ -136,11 +136,11 @@ trial: ## lateness of a SIGKILL under load, and false verdicts on 1000 services
 	@vm/module $(KERNEL)
 	@trial/run $(KERNEL)
 
-bench: ## what liveness costs, in instructions, beside user space
-	@vm/deps
+bench: ## what liveness costs, in instructions, beside its peers; PARTS="..." for some
+	@vm/deps bench
 	@vm/fetch busybox $(KERNEL)
 	@vm/module $(KERNEL)
-	@bench/run $(KERNEL)
+	@bench/run $(KERNEL) $(PARTS)
 
 trial-why: ## how often the cause of a silence is told right, on KERNELS
 	@vm/deps test
