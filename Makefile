@@ -16,7 +16,7 @@ all: headers ## build sef.ko for the running kernel, or for KDIR=its build direc
 	$(kbuild) modules
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "V=1 shows every command; VM kernels are kept in $(SEF_CACHE) (SEF_CACHE=)"
 
 headers:
@@ -43,6 +43,12 @@ lib: ## build libsef, shared and static, in build/lib
 
 install-lib: ## install it, its headers and man pages, below $(prefix), all below $(DESTDIR)
 	@$(MAKE) --no-print-directory -C lib OUTPUT=$(CURDIR)/build/lib prefix=$(prefix) install
+
+tools: ## build sefctl in build/tools; needs libjson-c-dev, libncurses-dev
+	@$(MAKE) --no-print-directory -C tools OUTPUT=$(CURDIR)/build/tools
+
+install-tools: ## install it and its man page, below $(prefix), all below $(DESTDIR)
+	@$(MAKE) --no-print-directory -C tools OUTPUT=$(CURDIR)/build/tools prefix=$(prefix) install
 
 # In a VM, on any machine; nothing touches the machine's own kernel.
 
@@ -103,4 +109,4 @@ distclean: clean ## the same, and the cache of VM kernels
 	rm -rf $(foreach d,[1-9].* kasan kcsan coverage busybox kselftest tmp.* lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
-.PHONY: all help headers load unload install lib install-lib modules vm shell demo test test-debug coverage trial trial-why bench fetch-new clean distclean
+.PHONY: all help headers load unload install lib install-lib tools install-tools modules vm shell demo test test-debug coverage trial trial-why bench fetch-new clean distclean

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/* /dev/sef, and finding a service there by what people call it. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sefctl.h"
+
+int open_sef(int flags)
+{
+	int fd = sef_supervisor_open(flags);
+
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT || errno == ENXIO || errno == ENODEV)
+		fail_errno("/dev/sef: sef.ko is not loaded (modprobe sef loads it)");
+	fail_errno("cannot open /dev/sef");
+}
+
+static bool is_number(const char *arg)
+{
+	return *arg && !arg[strspn(arg, "0123456789")];
+}
+
+/* One kind of what an argument may mean; all that is not asked for is NULL or 0. */
+struct wanted {
+	const char *name;
+	uint64_t id;
+	int pid;
+};
+
+static bool wants(const struct wanted *wanted, const struct sef_status_args *status)
+{
+	if (wanted->name)
+		return !strcmp(wanted->name, status->name);
+	if (wanted->id)
+		return wanted->id == status->id;
+	if (wanted->pid)
+		return wanted->pid == status->pid;
+	return true;
+}
+
+static bool has_ended(const struct sef_status_args *status)
+{
+	return status->state == SEF_STATE_DEAD || status->state == SEF_STATE_GONE;
+}
+
+static size_t select_services(int fd, const struct wanted *wanted, struct sef_status_args **found)
+{
+	struct sef_status_args status = { .id = 0 };
+	size_t n = 0;
+	int ret;
+
+	*found = NULL;
+	while ((ret = sef_next_status(fd, &status)) > 0) {
+		if (!wants(wanted, &status))
+			continue;
+		*found = reallocarray(*found, n + 1, sizeof(status));
+		if (!*found)
+			fail_errno("cannot list the services");
+		(*found)[n++] = status;
+	}
+	if (ret < 0)
+		fail_errno("cannot list the services");
+	return n;
+}
+
+size_t all_services(int fd, struct sef_status_args **found)
+{
+	return select_services(fd, &(struct wanted){ 0 }, found);
+}
+
+/* Those that have ended left out, where there is one that has not. */
+static size_t prefer_living(struct sef_status_args *found, size_t n)
+{
+	size_t i, living = 0;
+
+	for (i = 0; i < n; i++)
+		if (!has_ended(&found[i]))
+			found[living++] = found[i];
+	return living ?: n;
+}
+
+static size_t by_number(int fd, const char *prefix, const char *arg,
+			struct sef_status_args **found)
+{
+	struct wanted wanted = { 0 };
+
+	if (!is_number(arg))
+		fail("'%s%s': what follows '%s' has to be a number", prefix, arg, prefix);
+	if (*prefix == 'i')
+		wanted.id = parse_number(prefix, arg, UINT64_MAX);
+	else
+		wanted.pid = parse_number(prefix, arg, INT_MAX);
+	*found = NULL;
+	return wanted.id || wanted.pid ? select_services(fd, &wanted, found) : 0;
+}
+
+size_t find_services(int fd, const char *arg, struct sef_status_args **found)
+{
+	size_t n = 0;
+
+	if (!strncmp(arg, "id:", 3)) {
+		n = by_number(fd, "id:", arg + 3, found);
+	} else if (!strncmp(arg, "pid:", 4)) {
+		n = by_number(fd, "pid:", arg + 4, found);
+	} else {
+		if (is_number(arg))
+			n = by_number(fd, "pid:", arg, found);
+		if (!n)
+			n = select_services(fd, &(struct wanted){
+				.name = strncmp(arg, "name:", 5) ? arg : arg + 5,
+			}, found);
+	}
+	if (!n)
+		fail("no service that you may see is '%s': sefctl status lists them", arg);
+	return prefer_living(*found, n);
+}
+
+void find_service(int fd, const char *arg, struct sef_status_args *status)
+{
+	struct sef_status_args *found;
+	size_t i, n = find_services(fd, arg, &found), size;
+	char *ids;
+	FILE *out;
+
+	*status = found[0];
+	if (n > 1) {
+		out = open_memstream(&ids, &size);
+		for (i = 0; i < n && i < 16; i++)
+			fprintf(out, " id:%llu", (unsigned long long)found[i].id);
+		fprintf(out, "%s", i < n ? " ..." : "");
+		fclose(out);
+		fail("%zu services are '%s': say which by its id:%s", n, arg, ids);
+	}
+	free(found);
+}
+
+void watch_service(int fd, struct sef_watch_args *watch, const struct sef_status_args *status)
+{
+	char shown[SHOWN_SIZE];
+
+	watch->id = status->id;
+	if (!sef_watch(fd, watch))
+		return;
+	escape(shown, status->name);
+	if (errno == EPERM && watch->last)
+		fail("cannot watch '%s': --panic and --restart-machine take CAP_SYS_BOOT", shown);
+	if (errno == ESRCH)
+		fail("cannot watch '%s': it has just ended", shown);
+	fail_errno("cannot watch '%s'", shown);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the subcommands of sefctl share.
+ *
+ * A subcommand is a line of the table in sefctl.c and a function in a file of its
+ * name. Whatever goes wrong it hands to fail(): one line on stderr that says what
+ * to do, and the exit status that the table has for it.
+ */
+#ifndef SEFCTL_H
+#define SEFCTL_H
+
+#include <argp.h>
+#include <json-c/json.h>
+#include <sef.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+#define NS_PER_MS	1000000ULL
+#define NS_PER_SEC	1000000000ULL
+
+struct command {
+	const char *name;
+	const char *help;	/* one line */
+	int (*run)(int argc, char **argv);	/* argv[0] is "sefctl NAME" */
+	int failure;		/* the exit status of fail() */
+};
+
+int status_main(int argc, char **argv);
+
+/* fail.c */
+
+/* "sefctl NAME: ..." to stderr, and the end. */
+void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/* The same, and what errno says; where there is something to do about it, that. */
+void fail_errno(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/* All that was printed has gone out, or fail(). */
+void flush_or_fail(void);
+
+/* Who fails, and with which status. */
+extern const struct command *command;
+
+/* options.c */
+
+/*
+ * Parses options, by argp. @flags are those of argp_parse(). The index of the
+ * first argument that is not parsed: with ARGP_IN_ORDER that which is no option;
+ * otherwise there must be none.
+ */
+int parse_options(const struct argp *argp, int argc, char **argv, unsigned int flags,
+		  void *input);
+
+/*
+ * The options that make up a struct sef_watch_args, for a struct argp_child. Its
+ * input is one, which has the defaults; see sef_watch_init().
+ */
+extern const struct argp watch_argp;
+
+/* "2s", "100ms", "1min30s", "0.5" (seconds). @what is the option, for fail(). */
+uint64_t parse_duration(const char *what, const char *arg);
+/* One that the kernel takes: SEF_TIME_MIN_NS to SEF_TIME_MAX_NS. */
+uint64_t parse_time(const char *what, const char *arg);
+uint64_t parse_number(const char *what, const char *arg, uint64_t max);
+/* "TERM", "SIGTERM" or "15"; 0 for "none". */
+int parse_signal(const char *what, const char *arg);
+
+/* device.c */
+
+/* /dev/sef, or fail(). @flags: 0 or O_NONBLOCK. */
+int open_sef(int flags);
+
+/*
+ * The services that @arg names, those of them that have ended left out if one has
+ * not. "id:N", "pid:N" and "name:X" are exact. Otherwise a number is a pid if a
+ * service has it, and all else a name. None is fail().
+ *
+ * How many; *found is the caller's to free().
+ */
+size_t find_services(int fd, const char *arg, struct sef_status_args **found);
+/* The one service that @arg names; more than one is fail(). */
+void find_service(int fd, const char *arg, struct sef_status_args *status);
+/* Every service that the caller may see. */
+size_t all_services(int fd, struct sef_status_args **found);
+
+/* sef_watch(), or fail(). @status is of the service. */
+void watch_service(int fd, struct sef_watch_args *watch, const struct sef_status_args *status);
+
+/* text.c */
+
+/*
+ * A name is another process's: whatever does not print as a character of its own, a
+ * space and a backslash become "\xNN", byte by byte.
+ */
+#define SHOWN_SIZE	(4 * SEF_NAME_SIZE)
+const char *escape(char shown[SHOWN_SIZE], const char *name);
+/* Text of any length; of what prints only @also is escaped. */
+void print_safely(FILE *out, const char *text, const char *also);
+/* The columns of a terminal that an escaped text takes. */
+int columns(const char *shown);
+
+/* "45.2us", "1.23ms", "2s", "1min30s"; 0 is "0s". */
+#define DURATION_SIZE	24
+const char *duration(char shown[DURATION_SIZE], uint64_t ns);
+
+/* "SIGTERM". */
+#define SIGNAL_SIZE	24
+const char *signal_name(char shown[SIGNAL_SIZE], int sig);
+
+/* "exited with status 1", "killed by SIGKILL". */
+#define ENDING_SIZE	64
+const char *ending(char shown[ENDING_SIZE], int wait_status);
+
+/* json.c */
+
+/* In JSON a name keeps its characters; bytes that are not UTF-8 become U+FFFD. */
+struct json_object *json_name(const char *name);
+/* One line, at once; @object is freed. */
+void print_json(struct json_object *object);
+
+#endif /* SEFCTL_H */

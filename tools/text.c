@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What people read: names that nobody here has chosen, times, ends. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <wchar.h>
+
+#include "sefctl.h"
+
+/*
+ * How many bytes at @from are a character that takes a column of its own: neither a
+ * control character, nor one that turns the direction of the text or has no width.
+ */
+static size_t printable(const char *from, size_t len, int *width)
+{
+	mbstate_t state = { 0 };
+	wchar_t wc;
+	size_t n = mbrtowc(&wc, from, len, &state);
+
+	if (!n || n > len)	/* the end, or (size_t)-1 and -2: no character */
+		return 0;
+	*width = wcwidth(wc);
+	return *width > 0 ? n : 0;
+}
+
+void print_safely(FILE *out, const char *text, const char *also)
+{
+	int width;
+	size_t n;
+
+	while (*text) {
+		n = strchr(also, *text) ? 0 : printable(text, strlen(text), &width);
+		if (n)
+			fwrite(text, 1, n, out);
+		else
+			fprintf(out, "\\x%02x", (unsigned char)*text);
+		text += n ?: 1;
+	}
+}
+
+const char *escape(char shown[SHOWN_SIZE], const char *name)
+{
+	FILE *out = fmemopen(shown, SHOWN_SIZE, "w");
+
+	if (!out)
+		fail_errno("no memory");
+	print_safely(out, name, " \\");
+	fclose(out);
+	return shown;
+}
+
+int columns(const char *shown)
+{
+	int width, sum = 0;
+	size_t n;
+
+	for (; *shown; shown += n ?: 1) {
+		n = printable(shown, strlen(shown), &width);
+		sum += n ? width : 1;
+	}
+	return sum;
+}
+
+static const struct {
+	const char *name;
+	uint64_t ns;
+} units[] = {
+	{ "d", 86400 * NS_PER_SEC }, { "h", 3600 * NS_PER_SEC }, { "min", 60 * NS_PER_SEC },
+	{ "s", NS_PER_SEC }, { "ms", NS_PER_MS }, { "us", 1000 },
+};
+
+/* From a minute on in two whole units, else in one with three digits. */
+const char *duration(char shown[DURATION_SIZE], uint64_t ns)
+{
+	size_t i = 0;
+	int n;
+
+	while (i < ARRAY_SIZE(units) && ns < units[i].ns)
+		i++;
+	if (!ns) {
+		strcpy(shown, "0s");
+	} else if (i == ARRAY_SIZE(units)) {
+		sprintf(shown, "%uns", (unsigned int)ns);
+	} else if (i < 3) {
+		n = sprintf(shown, "%llu%s", (unsigned long long)(ns / units[i].ns), units[i].name);
+		ns = ns % units[i].ns / units[i + 1].ns;
+		if (ns)
+			sprintf(shown + n, "%u%s", (unsigned int)ns, units[i + 1].name);
+	} else {
+		/* Cut, not rounded: 999.9ms is less than 1s. "%.3g" would say "1e+03". */
+		double value = (double)(ns / (units[i].ns / 1000)) / 1000;
+		int decimals = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+		double scale = decimals == 2 ? 100 : decimals ? 10 : 1;
+
+		n = sprintf(shown, "%.*f", decimals, (double)(uint64_t)(value * scale) / scale);
+		if (decimals)
+			while (shown[n - 1] == '0')
+				n--;
+		if (shown[n - 1] == '.')
+			n--;
+		strcpy(shown + n, units[i].name);
+	}
+	return shown;
+}
+
+const char *signal_name(char shown[SIGNAL_SIZE], int sig)
+{
+	const char *abbrev = sigabbrev_np(sig);
+
+	if (abbrev)
+		snprintf(shown, SIGNAL_SIZE, "SIG%s", abbrev);
+	else
+		snprintf(shown, SIGNAL_SIZE, "signal %d", sig);
+	return shown;
+}
+
+const char *ending(char shown[ENDING_SIZE], int status)
+{
+	char sig[SIGNAL_SIZE];
+
+	if (WIFSIGNALED(status))
+		snprintf(shown, ENDING_SIZE, "killed by %s%s", signal_name(sig, WTERMSIG(status)),
+			 WCOREDUMP(status) ? ", core dumped" : "");
+	else
+		snprintf(shown, ENDING_SIZE, "exited with status %d", WEXITSTATUS(status));
+	return shown;
+}
