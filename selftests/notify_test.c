@@ -124,6 +124,7 @@ static const struct sound {
 	{ "WATCHDOG=1\nWATCHDOG=trigger", NOTIFY_ALIVE | NOTIFY_TRIGGER },
 	{ "RELOADING=1\nMONOTONIC_USEC=17", NOTIFY_RELOADING | NOTIFY_OTHER },
 	{ "STOPPING=1", NOTIFY_STOPPING },
+	{ "BARRIER=1", NOTIFY_BARRIER },
 	{ "STATUS=", NOTIFY_STATUS, .status = "" },
 	{ "STATUS=a=b\r", NOTIFY_STATUS, .status = "a=b\r" },
 	{ "STATUS=one\nSTATUS=two", NOTIFY_STATUS, .status = "one" },
@@ -134,7 +135,7 @@ static const struct sound {
 	/* Nothing that is known. */
 	{ "READY=0" }, { "READY=11" }, { "READY=1 " }, { " READY=1" }, { "READY" },
 	{ "ready=1" }, { "WATCHDOG=" }, { "WATCHDOG=triggers" }, { "XREADY=1" },
-	{ "STATUS" }, { "BARRIER=1" }, { "FDSTORE=1\nFDNAME=x" }, { "MAINPID=1" },
+	{ "STATUS" }, { "BARRIER=2" }, { "FDSTORE=1\nFDNAME=x" }, { "MAINPID=1" },
 	{ "=" }, { "\n" }, { "X_OWN=1\xff\xfe" },
 	/* No number: said, and the rest of the message counts. */
 	{ "WATCHDOG_USEC=18446744073709551616", .bad = "WATCHDOG_USEC=18446744073709551616" },

@@ -19,7 +19,8 @@
 #define NOTIFY_STATUS		0x020	/* STATUS=..., in @status */
 #define NOTIFY_EXTEND		0x040	/* EXTEND_TIMEOUT_USEC=n, in @extend_us */
 #define NOTIFY_TIMEOUT		0x080	/* WATCHDOG_USEC=n, in @timeout_us */
-#define NOTIFY_OTHER		0x100	/* of use to a service manager only */
+#define NOTIFY_BARRIER		0x100	/* BARRIER=1, with a descriptor to close */
+#define NOTIFY_OTHER		0x200	/* of use to a service manager only */
 
 /* Of a datagram, which it does not outlive; not ended by a NUL. */
 struct notify_text {

@@ -9,6 +9,7 @@
 
 static const struct command commands[] = {
 	{ "status", "services, and what is known of them", status_main, 1 },
+	{ "run", "a command under supervision", run_main, 125 },
 };
 
 static char *help_text(int key, const char *text, void *input)

@@ -29,6 +29,7 @@ struct command {
 };
 
 int status_main(int argc, char **argv);
+int run_main(int argc, char **argv);
 
 /* fail.c */
 
