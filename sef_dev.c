@@ -264,7 +264,7 @@ static int sef_get_status(struct sef_file *file, void *data)
 	struct sef_status_args *args = data;
 	int err;
 
-	if (args->flags & ~SEF_STATUS_NEXT)
+	if (args->flags & ~(SEF_STATUS_NEXT | SEF_STATUS_WORST))
 		return -EINVAL;
 
 	mutex_lock(&file->lock);

@@ -13,6 +13,7 @@
 #include "sef_ping.h"
 
 static void sef_status_of_watch(const struct sef_watch *watch,
+				const struct sef_supervisor *sup,
 				struct sef_status_args *args)
 {
 	const struct sef_watch_args *set = &watch->set;
@@ -22,7 +23,7 @@ static void sef_status_of_watch(const struct sef_watch *watch,
 	args->why = watch->why;
 	args->excused = watch->excused;
 	args->credit_ns = watch->credit_ns;
-	args->cookie = set->cookie;
+	args->cookie = watch->supervisor == sup ? set->cookie : 0;
 	args->period_ns = set->period_ns;
 	args->timeout_ns = set->timeout_ns;
 	args->slack_ns = set->slack_ns;
@@ -68,6 +69,21 @@ static void sef_status_of_service(struct sef_service *svc,
 	memcpy(args->name, svc->name, sizeof(args->name));
 }
 
+/* NULL where nobody watches it. */
+static struct sef_watch *sef_status_worst(struct sef_service *svc)
+{
+	struct sef_watch *watch, *worst = NULL;
+
+	lockdep_assert_held(&svc->lock);
+
+	list_for_each_entry(watch, &svc->watches, by_service)
+		if (!worst || watch->state > worst->state ||
+		    (watch->state == worst->state &&
+		     watch->set.timeout_ns < worst->set.timeout_ns))
+			worst = watch;
+	return worst;
+}
+
 /* False, and nothing told, where the caller may not see the service. */
 static bool sef_status_tell(struct sef_service *svc, struct sef_supervisor *sup,
 			    struct sef_status_args *args)
@@ -82,9 +98,11 @@ static bool sef_status_tell(struct sef_service *svc, struct sef_supervisor *sup,
 	if (visible) {
 		sef_service_collect(svc, ktime_get());
 		sef_status_of_service(svc, args);
+		if (args->flags & SEF_STATUS_WORST)
+			watch = sef_status_worst(svc);
 	}
 	if (watch)
-		sef_status_of_watch(watch, args);
+		sef_status_of_watch(watch, sup, args);
 	spin_unlock_irq(&svc->lock);
 	return visible;
 }

@@ -294,7 +294,8 @@ int sef_get_status(int fd, uint64_t id, struct sef_status_args *status);
 /**
  * sef_next_status - walk the services
  * @fd: any descriptor of /dev/sef.
- * @status: in: status->id, at first 0; out: the service with the next id.
+ * @status: in: status->id, at first 0; status->flags, at first 0 or
+ *	SEF_STATUS_WORST; out: the service with the next id.
  *
  * 1, or 0 if there is no further one:
  *

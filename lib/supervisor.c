@@ -96,7 +96,7 @@ int sef_watch_pidfd(int fd, int pidfd, struct sef_watch_args *watch)
 
 int sef_next_status(int fd, struct sef_status_args *status)
 {
-	status->flags = SEF_STATUS_NEXT;
+	status->flags |= SEF_STATUS_NEXT;
 	if (!ioctl(fd, SEF_IOC_STATUS, status))
 		return 1;
 	return errno == ESRCH ? 0 : -1;

@@ -517,7 +517,7 @@ TEST_F(libsef, watch_by_name) {
 TEST_F(libsef, statuses) {
 	struct sef_service *other = open_service(_metadata, "other", 0);
 	struct sef_status_args st, was;
-	int mine = 0, others = 0;
+	int mine = 0, others = 0, looker = open_supervisor(_metadata);
 
 	memset(&st, POISON, sizeof(st));
 	EXPECT_EQ(0, sef_get_status(self->sup, self->id, &st));
@@ -535,6 +535,19 @@ TEST_F(libsef, statuses) {
 	}
 	EXPECT_EQ(1, mine);
 	EXPECT_EQ(1, others);
+	/* What another supervisor thinks. */
+	watch_quietly(_metadata, self->sup, self->id, 0);
+	memset(&st, 0, sizeof(st));
+	st.id = self->id - 1;
+	ASSERT_EQ(1, sef_next_status(looker, &st));
+	EXPECT_EQ(SEF_STATE_UNWATCHED, st.state);
+	memset(&st, 0, sizeof(st));
+	st.id = self->id - 1;
+	st.flags = SEF_STATUS_WORST;
+	ASSERT_EQ(1, sef_next_status(looker, &st));
+	EXPECT_EQ(SEF_STATE_WAITING, st.state);
+	EXPECT_EQ(self->id, st.id);
+	EXPECT_EQ(0, close(looker));
 	EXPECT_ERROR(EBADF, sef_next_status(-1, &st));
 	EXPECT_ERROR(EBADF, sef_find_status(-1, "other", &st));
 	sef_service_close(other);

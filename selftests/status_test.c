@@ -89,7 +89,78 @@ TEST_F(status, watched) {
 	EXPECT_EQ(0, st.period_ns);
 }
 
+static void get_worst(struct __test_metadata *_metadata, int fd, __u64 id,
+		      struct sef_status_args *st)
+{
+	ASSERT_EQ(0, try_status(fd, id, SEF_STATUS_WORST, st));
+	EXPECT_EQ(id, st->id);
+	EXPECT_EQ(SEF_STATUS_WORST, st->flags);
+}
+
+/* Of any file's: it has the highest state, then the shortest timeout. */
+TEST_F(status, worst_watch) {
+	int patient = new_file(_metadata), strict = new_file(_metadata);
+	int looker = new_file(_metadata);
+	struct sef_watch_args args;
+	struct sef_status_args st;
+	struct sef_event ev;
+
+	get_worst(_metadata, looker, self->s.id, &st);
+	EXPECT_EQ(SEF_STATE_UNWATCHED, st.state);
+	EXPECT_EQ(0, st.timeout_ns);
+
+	/* both wait: the shorter timeout tells, whoever is asked */
+	ASSERT_EQ(0, watch(patient, self->s.id, HOUR + 1, HOUR + 2, 3));
+	ASSERT_EQ(0, watch(self->sup, self->s.id, HOUR + 5, HOUR, 9));
+	get_worst(_metadata, looker, self->s.id, &st);
+	EXPECT_EQ(SEF_STATE_WAITING, st.state);
+	EXPECT_EQ(HOUR + 5, st.period_ns);
+	EXPECT_EQ(HOUR, st.timeout_ns);
+	EXPECT_EQ(9, st.tolerate);
+	EXPECT_EQ(0, st.cookie);
+	get_worst(_metadata, patient, self->s.id, &st);
+	EXPECT_EQ(HOUR, st.timeout_ns);
+	EXPECT_EQ(0, st.cookie);
+	get_worst(_metadata, self->sup, self->s.id, &st);
+	EXPECT_EQ(~self->s.id, st.cookie);
+	get_status(_metadata, patient, self->s.id, &st);
+	EXPECT_EQ(HOUR + 2, st.timeout_ns);
+
+	/* a higher state tells, however long its timeout */
+	fill_watch(&args, self->s.id, HOUR, HOUR + 9, 0);
+	args.flags = SEF_WATCH_STRICT;
+	ASSERT_EQ(0, set_watch(strict, &args));
+	ASSERT_EQ(0, pong(self->s.fd, 0));
+	get_worst(_metadata, looker, self->s.id, &st);
+	EXPECT_EQ(SEF_STATE_ALIVE, st.state);
+	EXPECT_EQ(HOUR, st.timeout_ns);
+	args.timeout_ns = SHORT;
+	ASSERT_EQ(0, set_watch(strict, &args));
+	until(_metadata, strict, self->s.id, SEF_STATE_UNRESPONSIVE, &ev);
+	args.timeout_ns = HOUR + 9;
+	ASSERT_EQ(0, set_watch(strict, &args));
+	get_worst(_metadata, looker, self->s.id, &st);
+	EXPECT_EQ(SEF_STATE_UNRESPONSIVE, st.state);
+	EXPECT_EQ(HOUR + 9, st.timeout_ns);
+	EXPECT_EQ(SEF_WATCH_STRICT, st.watch_flags);
+	EXPECT_EQ(ev.why, st.why);
+	EXPECT_LE(1, st.misses);
+	EXPECT_EQ(3, st.watches);
+
+	/* it ends with its file; and with the other way to name a service */
+	EXPECT_EQ(0, close(strict));
+	ASSERT_EQ(0, try_status(looker, self->s.id - 1,
+				SEF_STATUS_NEXT | SEF_STATUS_WORST, &st));
+	EXPECT_EQ(self->s.id, st.id);
+	EXPECT_EQ(SEF_STATUS_NEXT | SEF_STATUS_WORST, st.flags);
+	EXPECT_EQ(SEF_STATE_ALIVE, st.state);
+	EXPECT_EQ(HOUR, st.timeout_ns);
+	EXPECT_EQ(0, close(patient));
+	EXPECT_EQ(0, close(looker));
+}
+
 TEST_F(status, no_such_service) {
+	EXPECT_EQ(ESRCH, status_error(self->sup, 0, SEF_STATUS_WORST));
 	EXPECT_EQ(ESRCH, status_error(self->sup, 0, 0));
 	EXPECT_EQ(ESRCH, status_error(self->sup, self->s.id + 1, 0));
 	EXPECT_EQ(ESRCH, status_error(self->sup, ~0ULL, 0));

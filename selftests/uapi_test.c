@@ -57,7 +57,7 @@ static const struct {
 	{ WATCH, FIELD(watch, pidfd), ~0U },	/* without SEF_WATCH_PIDFD */
 	{ WATCH, FIELD(watch, pid), ~0U },
 	{ WATCH, FIELD(watch, __reserved), ~0U },
-	{ STATUS, FIELD(status, flags), ~SEF_STATUS_NEXT },
+	{ STATUS, FIELD(status, flags), ~(SEF_STATUS_NEXT | SEF_STATUS_WORST) },
 	{ NEWCOMERS, FIELD(newcomers, on), ~1U },
 	{ NEWCOMERS, FIELD(newcomers, flags), ~0U },
 	{ WHY, FIELD(why, flags), ~0U },
@@ -207,6 +207,7 @@ TEST_F(uapi, numbers) {
 	EXPECT_EQ(1, SEF_WATCH_STRICT);
 	EXPECT_EQ(2, SEF_WATCH_PIDFD);
 	EXPECT_EQ(1, SEF_STATUS_NEXT);
+	EXPECT_EQ(2, SEF_STATUS_WORST);
 	EXPECT_EQ(1, SEF_EVENT_PONG);
 	EXPECT_EQ(2, SEF_EVENT_SIGNAL);
 	EXPECT_EQ(4, SEF_EVENT_KILL);

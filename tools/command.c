@@ -70,6 +70,10 @@ bool command_start(struct run *run)
 {
 	int ends[2], err;
 
+	run->started_ns = now_ns();
+	run->watch = run->settings;
+	run->voice = run->probe.kind == PROBE_NOTIFY ? VOICE_COMMAND :
+		     run->probe.kind > PROBE_NOTIFY ? VOICE_PROBE : VOICE_NONE;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		fail_errno("cannot make a socket");
 	run->child = fork();
@@ -81,9 +85,6 @@ bool command_start(struct run *run)
 	run->pidfd = syscall(SYS_pidfd_open, run->child, 0);
 	if (run->pidfd < 0)
 		fail_errno("cannot open a pidfd");
-	run->started_ns = now_ns();
-	run->voice = run->probe.kind == PROBE_NOTIFY ? VOICE_COMMAND :
-		     run->probe.kind > PROBE_NOTIFY ? VOICE_PROBE : VOICE_NONE;
 	register_command(run);
 	err = exec_error(ends[0], sef_service_id(run->service));
 	close(ends[0]);

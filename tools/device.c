@@ -48,7 +48,7 @@ static bool has_ended(const struct sef_status_args *status)
 
 static size_t select_services(int fd, const struct wanted *wanted, struct sef_status_args **found)
 {
-	struct sef_status_args status = { .id = 0 };
+	struct sef_status_args status = { .flags = SEF_STATUS_WORST };
 	size_t n = 0;
 	int ret;
 
@@ -97,7 +97,7 @@ static size_t by_number(int fd, const char *prefix, const char *arg,
 	return wanted.id || wanted.pid ? select_services(fd, &wanted, found) : 0;
 }
 
-size_t find_services(int fd, const char *arg, struct sef_status_args **found)
+static size_t look_for_services(int fd, const char *arg, struct sef_status_args **found)
 {
 	size_t n = 0;
 
@@ -113,41 +113,67 @@ size_t find_services(int fd, const char *arg, struct sef_status_args **found)
 				.name = strncmp(arg, "name:", 5) ? arg : arg + 5,
 			}, found);
 	}
-	if (!n)
-		fail("no service that you may see is '%s': sefctl status lists them", arg);
 	return prefer_living(*found, n);
 }
 
-void find_service(int fd, const char *arg, struct sef_status_args *status)
+/* Of @n that @arg names, when it has to be one. */
+static void take_one(const char *arg, struct sef_status_args *found, size_t n,
+		     struct sef_status_args *status)
 {
-	struct sef_status_args *found;
-	size_t i, n = find_services(fd, arg, &found), size;
+	size_t i, size;
 	char *ids;
 	FILE *out;
 
 	*status = found[0];
 	if (n > 1) {
 		out = open_memstream(&ids, &size);
-		for (i = 0; i < n && i < 16; i++)
+		for (i = 0; out && i < n && i < 8; i++)
 			fprintf(out, " id:%llu", (unsigned long long)found[i].id);
-		fprintf(out, "%s", i < n ? " ..." : "");
-		fclose(out);
-		fail("%zu services are '%s': say which by its id:%s", n, arg, ids);
+		if (!out || fclose(out))
+			fail_errno("%zu services are '%s'", n, arg);
+		fail("%zu services are '%s', say which:%s%s", n, arg, ids, i < n ? " ..." : "");
 	}
 	free(found);
 }
 
-void watch_service(int fd, struct sef_watch_args *watch, const struct sef_status_args *status)
+size_t find_services(int fd, const char *arg, struct sef_status_args **found)
+{
+	size_t n = look_for_services(fd, arg, found);
+
+	if (!n)
+		fail("no service that you may see is '%s': sefctl status lists them", arg);
+	return n;
+}
+
+void find_service(int fd, const char *arg, struct sef_status_args *status)
+{
+	struct sef_status_args *found;
+	size_t n = find_services(fd, arg, &found);
+
+	take_one(arg, found, n, status);
+}
+
+bool look_for_service(int fd, const char *arg, struct sef_status_args *status)
+{
+	struct sef_status_args *found;
+	size_t n = look_for_services(fd, arg, &found);
+
+	if (n)
+		take_one(arg, found, n, status);
+	return n;
+}
+
+bool watch_service(int fd, struct sef_watch_args *watch, const struct sef_status_args *status)
 {
 	char shown[SHOWN_SIZE];
 
 	watch->id = status->id;
 	if (!sef_watch(fd, watch))
-		return;
+		return true;
+	if (errno == ESRCH)
+		return false;
 	escape(shown, status->name);
 	if (errno == EPERM && watch->last)
 		fail("cannot watch '%s': --panic and --restart-machine take CAP_SYS_BOOT", shown);
-	if (errno == ESRCH)
-		fail("cannot watch '%s': it has just ended", shown);
 	fail_errno("cannot watch '%s'", shown);
 }

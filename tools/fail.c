@@ -28,19 +28,25 @@ static const char *remedy(int err)
 static void print_failure(const char *format, va_list args, int err)
 {
 	const char *advice = remedy(err);
+	FILE *out = stderr;
 	char *text;
 
 	fflush(stdout);
 	if (vasprintf(&text, format, args) < 0)
 		return;
-	fprintf(stderr, "sefctl%s%s: ", command ? " " : "", command ? command->name : "");
-	print_safely(stderr, text, "");
+	if (command && command->verdict) {
+		out = stdout;
+		fprintf(out, "%s: ", command->verdict);
+	} else {
+		fprintf(out, "sefctl%s%s: ", command ? " " : "", command ? command->name : "");
+	}
+	print_safely(out, text, "");
 	free(text);
 	if (err)
-		fprintf(stderr, ": %s", strerror(err));
+		fprintf(out, ": %s", strerror(err));
 	if (advice)
-		fprintf(stderr, " (%s)", advice);
-	fputc('\n', stderr);
+		fprintf(out, " (%s)", advice);
+	fputc('\n', out);
 }
 
 void fail(const char *format, ...)

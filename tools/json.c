@@ -46,6 +46,38 @@ struct json_object *json_name(const char *name)
 	return json_object_new_string_len(text, to - text);
 }
 
+static struct json_object *json_field(enum json_kind kind, const void *field)
+{
+	const uint64_t *u64 = field;
+	const uint32_t *u32 = field;
+
+	switch (kind) {
+	case JSON_U64:
+		return *u64 == UINT64_MAX ? NULL : json_object_new_uint64(*u64);
+	case JSON_U32:
+		return json_object_new_uint64(*u32);
+	case JSON_S32:
+		return json_object_new_int(*(const int32_t *)field);
+	case JSON_NAME:
+		return json_name(field);
+	case JSON_STATE:
+		return json_object_new_string(sef_state_name(*u32));
+	case JSON_WHY:
+		return json_object_new_string(sef_why_name(*u32));
+	case JSON_REPLY:
+		return json_object_new_string(sef_reply_name(*u32));
+	}
+	return NULL;
+}
+
+void json_add_fields(struct json_object *object, const struct json_field *fields,
+		     const void *from)
+{
+	for (; fields->name; fields++)
+		json_object_object_add(object, fields->name,
+				       json_field(fields->kind, (const char *)from + fields->offset));
+}
+
 void print_json(struct json_object *object)
 {
 	int flags = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;

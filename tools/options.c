@@ -30,7 +30,7 @@ int parse_options(const struct argp *argp, int argc, char **argv, unsigned int f
 
 	if (argp_parse(&root, argc, argv, flags, &next, input))
 		exit(command ? command->failure : EXIT_FAILURE);
-	if (next < argc && !(flags & ARGP_IN_ORDER))
+	if (next < argc && !argp->args_doc)
 		fail("'%s' is one argument too many: see --help", argv[next]);
 	return next;
 }
@@ -169,6 +169,20 @@ static uint32_t parse_excuse(const char *arg)
 		arg += len;
 		if (!*arg)
 			return mask;
+	}
+}
+
+void print_excuses(FILE *out, uint32_t mask)
+{
+	const char *comma = "";
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(excuses); i++) {
+		/* The first five are one cause each. */
+		if (i < 5 ? !(mask & excuses[i].mask) : mask || excuses[i].mask)
+			continue;
+		fprintf(out, "%s%s", comma, excuses[i].name);
+		comma = ",";
 	}
 }
 

@@ -80,7 +80,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &run->watch;
+		state->child_inputs[0] = &run->settings;
 		break;
 	case KEY_NAME:
 		if (!*arg || strlen(arg) >= SEF_NAME_SIZE)
@@ -136,13 +136,13 @@ static void set_defaults(struct run *run)
 {
 	uint64_t quarter = manager_watchdog_ns() / 4;
 
-	sef_watch_init(&run->watch, NS_PER_SEC, NS_PER_SEC);
+	sef_watch_init(&run->settings, NS_PER_SEC, NS_PER_SEC);
 	if (quarter >= SEF_TIME_MIN_NS && quarter <= SEF_TIME_MAX_NS)
-		run->watch.period_ns = run->watch.timeout_ns = quarter;
-	run->watch.grace_ns = 30 * NS_PER_SEC;
-	run->watch.extend_ns = 3600 * NS_PER_SEC;
-	run->watch.signal = SIGABRT;
-	run->watch.kill_ns = 5 * NS_PER_SEC;
+		run->settings.period_ns = run->settings.timeout_ns = quarter;
+	run->settings.grace_ns = 30 * NS_PER_SEC;
+	run->settings.extend_ns = 3600 * NS_PER_SEC;
+	run->settings.signal = SIGABRT;
+	run->settings.kill_ns = 5 * NS_PER_SEC;
 	run->delay_ns = NS_PER_SEC;
 	run->delay_max_ns = 30 * NS_PER_SEC;
 	run->limit = UINT64_MAX;
@@ -191,7 +191,9 @@ static void say_event(const struct run *run, const struct sef_event *event)
 	char sig[SIGNAL_SIZE], silent[DURATION_SIZE];
 	const char *step = event->flags & SEF_EVENT_DENIED ? "; a step was not permitted" : "";
 
-	if (run->stopping && !(event->passed & 1U << SEF_STATE_UNRESPONSIVE))
+	/* Watched anew, it is alive for a moment. */
+	if ((run->stopping || run->condemned) &&
+	    !(event->passed & 1U << SEF_STATE_UNRESPONSIVE))
 		return;
 	if (event->state == SEF_STATE_ALIVE) {
 		say(run, "alive");

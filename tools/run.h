@@ -47,7 +47,7 @@ struct probe {
 
 struct run {
 	/* What is asked for. */
-	struct sef_watch_args watch;	/* WATCHDOG_USEC= changes its times */
+	struct sef_watch_args settings;
 	const char *name;
 	char shown[SHOWN_SIZE];		/* the name, escaped */
 	char **command;
@@ -77,6 +77,7 @@ struct run {
 	int pidfd;
 	struct sef_service *service;
 	uint64_t started_ns;
+	struct sef_watch_args watch;	/* the settings, or what WATCHDOG_USEC= made of them */
 	enum voice voice;
 	bool ready;
 	bool stopping;			/* nobody answers for it any more */

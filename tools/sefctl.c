@@ -8,8 +8,12 @@
 #include "sefctl.h"
 
 static const struct command commands[] = {
-	{ "status", "services, and what is known of them", status_main, 1 },
-	{ "run", "a command under supervision", run_main, 125 },
+	{ "status", "services, and what is known of them", status_main, 1, NULL },
+	{ "watch", "verdicts on services, as they fall", watch_main, 1, NULL },
+	{ "ping", "ask a service whether it is alive, as ping(8) asks a host", ping_main, 2, NULL },
+	{ "check", "judge a service in one line and an exit status", check_main, 3, "UNKNOWN" },
+	{ "metrics", "what is known of services, for Prometheus", metrics_main, 1, NULL },
+	{ "run", "a command under supervision", run_main, 125, NULL },
 };
 
 static char *help_text(int key, const char *text, void *input)

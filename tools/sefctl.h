@@ -26,10 +26,15 @@ struct command {
 	const char *help;	/* one line */
 	int (*run)(int argc, char **argv);	/* argv[0] is "sefctl NAME" */
 	int failure;		/* the exit status of fail() */
+	const char *verdict;	/* or NULL; what fail() says first, on stdout then */
 };
 
-int status_main(int argc, char **argv);
+int check_main(int argc, char **argv);
+int metrics_main(int argc, char **argv);
+int ping_main(int argc, char **argv);
 int run_main(int argc, char **argv);
+int status_main(int argc, char **argv);
+int watch_main(int argc, char **argv);
 
 /* fail.c */
 
@@ -46,9 +51,10 @@ extern const struct command *command;
 /* options.c */
 
 /*
- * Parses options, by argp. @flags are those of argp_parse(). The index of the
- * first argument that is not parsed: with ARGP_IN_ORDER that which is no option;
- * otherwise there must be none.
+ * Parses options, by argp. @flags are those of argp_parse(). The index of the first
+ * argument that the parser has not taken: argc if there is none, and where @argp has
+ * no args_doc there must be none. With ARGP_IN_ORDER it is the first that is no
+ * option; without it those that are none have come to the end of @argv.
  */
 int parse_options(const struct argp *argp, int argc, char **argv, unsigned int flags,
 		  void *input);
@@ -64,6 +70,8 @@ uint64_t parse_duration(const char *what, const char *arg);
 /* One that the kernel takes: SEF_TIME_MIN_NS to SEF_TIME_MAX_NS. */
 uint64_t parse_time(const char *what, const char *arg);
 uint64_t parse_number(const char *what, const char *arg, uint64_t max);
+/* The causes of a mask as --excuse takes them. */
+void print_excuses(FILE *out, uint32_t mask);
 /* "TERM", "SIGTERM" or "15"; 0 for "none". */
 int parse_signal(const char *what, const char *arg);
 
@@ -82,11 +90,28 @@ int open_sef(int flags);
 size_t find_services(int fd, const char *arg, struct sef_status_args **found);
 /* The one service that @arg names; more than one is fail(). */
 void find_service(int fd, const char *arg, struct sef_status_args *status);
+/* The same, but false if there is none. */
+bool look_for_service(int fd, const char *arg, struct sef_status_args *status);
 /* Every service that the caller may see. */
 size_t all_services(int fd, struct sef_status_args **found);
 
-/* sef_watch(), or fail(). @status is of the service. */
-void watch_service(int fd, struct sef_watch_args *watch, const struct sef_status_args *status);
+/* sef_watch(), or fail(). @status is of the service; false if it has just ended. */
+bool watch_service(int fd, struct sef_watch_args *watch, const struct sef_status_args *status);
+
+/* wait.c */
+
+/* From now on SIGINT, SIGTERM and SIGHUP end what waits below, and nothing else. */
+void catch_signals(void);
+
+enum woken {
+	WOKEN_BY_TIME,
+	WOKEN_BY_EVENT,	/* @fd is readable */
+	WOKEN_BY_SIGNAL,
+};
+
+/* @until is on CLOCK_MONOTONIC, UINT64_MAX for ever; a @fd of -1 is never readable. */
+enum woken wait_for(int fd, uint64_t until_ns);
+uint64_t now_ns(void);
 
 /* text.c */
 
@@ -113,10 +138,33 @@ const char *signal_name(char shown[SIGNAL_SIZE], int sig);
 #define ENDING_SIZE	64
 const char *ending(char shown[ENDING_SIZE], int wait_status);
 
+/* evidence.c */
+
+/* Lines that are indented, below one that tells of the miss. */
+void print_evidence(const struct sef_why_args *why);
+struct json_object *json_evidence(const struct sef_why_args *why);
+
 /* json.c */
 
 /* In JSON a name keeps its characters; bytes that are not UTF-8 become U+FFFD. */
 struct json_object *json_name(const char *name);
+
+/* A field of a struct: JSON has it by the same name, and what it means in words. */
+enum json_kind {
+	JSON_U64,	/* UINT64_MAX, for none, is null */
+	JSON_U32, JSON_S32, JSON_NAME, JSON_STATE, JSON_WHY, JSON_REPLY,
+};
+
+struct json_field {
+	const char *name;
+	size_t offset;
+	enum json_kind kind;
+};
+
+/* @fields end with one that has no name. */
+void json_add_fields(struct json_object *object, const struct json_field *fields,
+		     const void *from);
+
 /* One line, at once; @object is freed. */
 void print_json(struct json_object *object);
 

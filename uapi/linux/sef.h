@@ -330,11 +330,17 @@ struct sef_ping_args {
  * SEF_STATUS_NEXT - the service with the lowest id above @id, not @id itself
  */
 #define SEF_STATUS_NEXT		0x00000001
+/**
+ * SEF_STATUS_WORST - in place of this file's watch the one that thinks worst of the
+ * service, whichever file has it: that with the highest state, and of those the one
+ * with the shortest timeout. Its cookie is told to its own file only
+ */
+#define SEF_STATUS_WORST	0x00000002
 
 /**
  * struct sef_status_args - argument of SEF_IOC_STATUS
  * @id: in: a service, or where to go on; out: the service told of.
- * @flags: in: 0 or SEF_STATUS_NEXT; out: the same.
+ * @flags: in: a mask of SEF_STATUS_*; out: the same.
  * @state: out: an enum sef_state: of this file's watch; without one
  *	SEF_STATE_UNWATCHED, or SEF_STATE_DEAD for a process that has ended and
  *	that its parent has not waited for.
