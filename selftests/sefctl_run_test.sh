@@ -158,12 +158,12 @@ usleep 1500000
 [ -d "/proc/$pid" ]
 report $? "WATCHDOG=1 keeps it alive"
 rm "$dir/f"
-expect "hangs: unresponsive: *; sent SIGABRT" "without it the verdict comes"
+expect "hangs: unresponsive, *; sent SIGABRT" "without it the verdict comes"
 expect "hangs: dead: killed by SIGABRT" "and the signal ends it"
 end 134 "which is the exit status"
 
 start $fast --grace 1h --probe notify --name grace -- "$speaker" say:READY=1 hang
-expect "grace: unresponsive: *" "READY=1 ends the grace"
+expect "grace: unresponsive, *" "READY=1 ends the grace"
 expect "grace: dead: *" "and the command by that"
 end 134 "a command that said READY=1 only"
 
@@ -171,7 +171,7 @@ touch "$dir/f"
 start -p 1h -t 1h --restart always --name times -- "$speaker" env:WATCHDOG_USEC \
 	'say:WATCHDOG=1\nWATCHDOG_USEC=400000' wait:"$dir/f" hang
 rm "$dir/f"
-expect "times: unresponsive: *" "WATCHDOG_USEC=n is the time from then on"
+expect "times: unresponsive, *" "WATCHDOG_USEC=n is the time from then on"
 expect_said "WATCHDOG_USEC=7200000000" "a first life"
 expect_said "WATCHDOG_USEC=7200000000" "in the next life it is as it was asked for"
 kill -TERM "$run"
@@ -180,13 +180,13 @@ end 143 "a command that changes its times"
 
 start $fast --probe notify --name extends -- "$speaker" say:READY=1 \
 	say:EXTEND_TIMEOUT_USEC=3000000 hang
-expect "extends: unresponsive: silent for [3-9]*s, *" "EXTEND_TIMEOUT_USEC puts the deadline off"
+expect "extends: unresponsive, silent for [3-9]*s, *" "EXTEND_TIMEOUT_USEC puts the deadline off"
 expect "extends: dead: *" "but not for ever"
 end 134 "a command that extends"
 
 start --kill 1s --name wrong -- "$speaker" ignore:6 'say:READY=1\nWATCHDOG=1' \
 	say:WATCHDOG=trigger beat:/
-expect "wrong: unresponsive: *, null reply policy; sent SIGABRT" "WATCHDOG=trigger: a verdict at once"
+expect "wrong: unresponsive, *: null reply policy; sent SIGABRT" "WATCHDOG=trigger: a verdict at once"
 expect "wrong: *; sent SIGKILL" "WATCHDOG=1 makes up for nothing then"
 expect "wrong: dead: killed by SIGKILL" "and that is its end"
 end 137 "a command that finds itself wrong"
@@ -201,7 +201,7 @@ end 5 "it may be silent meanwhile"
 start --stop-timeout 500ms --name stops -- "$speaker" ignore:15 say:READY=1 hang
 expect_said "did say:READY=1" "a command that does not stop"
 kill -TERM "$run"
-expect "stops: unresponsive: *; sent SIGKILL" "after SIGTERM it has --stop-timeout"
+expect "stops: unresponsive, *; sent SIGKILL" "after SIGTERM it has --stop-timeout"
 end 137 "and no more"
 
 # What is not as it should be.
@@ -238,7 +238,7 @@ start --name systemd --probe notify $fast -- sh -c 'PATH=$0:$PATH
 	exec sleep 1000' "$TOOLS"
 expect "systemd: status: up and running" "systemd-notify: its status"
 expect "systemd: ready" "systemd-notify: ready"
-expect "systemd: unresponsive: *" "and then silent"
+expect "systemd: unresponsive, *" "and then silent"
 end 134 "a script with systemd-notify"
 
 # A supervisor above: here another sefctl run.
@@ -262,7 +262,7 @@ touch "$dir/well"
 expect "asked: the probe succeeds" "and when it succeeds"
 expect "asked: alive" "that is alive"
 rm "$dir/well"
-expect "asked: unresponsive: *; sent SIGABRT" "it fails again: a verdict"
+expect "asked: unresponsive, *; sent SIGABRT" "it fails again: a verdict"
 end 134 "a command that is probed"
 start --probe 'exec:sleep 1234' $fast --name slow --grace 300ms -- "$speaker" hang
 expect "slow: the probe fails: no answer within 300ms" "a probe that does not end"

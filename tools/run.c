@@ -9,18 +9,10 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "ask.h"
 #include "run.h"
-
-uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * NS_PER_SEC + now.tv_nsec;
-}
 
 void say(const struct run *run, const char *format, ...)
 {
@@ -188,8 +180,9 @@ static void open_signals(struct run *run)
 
 static void say_event(const struct run *run, const struct sef_event *event)
 {
-	char sig[SIGNAL_SIZE], silent[DURATION_SIZE];
-	const char *step = event->flags & SEF_EVENT_DENIED ? "; a step was not permitted" : "";
+	const char *state = event->passed & 1U << SEF_STATE_UNRESPONSIVE ?
+			    sef_state_name(SEF_STATE_UNRESPONSIVE) : sef_state_name(event->state);
+	char sig[SIGNAL_SIZE], silent[DURATION_SIZE], why[CAUSE_SIZE];
 
 	/* Watched anew, it is alive for a moment. */
 	if ((run->stopping || run->condemned) &&
@@ -199,14 +192,14 @@ static void say_event(const struct run *run, const struct sef_event *event)
 		say(run, "alive");
 		return;
 	}
-	say(run, "%s: silent for %s, missed %u, %s%s%s%s%s",
-	    sef_state_name(event->passed & 1U << SEF_STATE_UNRESPONSIVE ?
-			   SEF_STATE_UNRESPONSIVE : SEF_STATE_LATE),
-	    duration(silent, event->silent_ns), event->misses, sef_why_name(event->why),
+	signal_name(sig, run->stopping ? SIGKILL : (int)run->watch.signal);
+	say(run, "%s, silent for %s, missed %u: %s%s%s%s%s", state,
+	    duration(silent, event->silent_ns), event->misses, cause(why, event),
 	    event->flags & SEF_EVENT_SIGNAL ? "; sent " : "",
-	    event->flags & SEF_EVENT_SIGNAL ?
-		signal_name(sig, run->stopping ? SIGKILL : (int)run->watch.signal) : "",
-	    event->flags & SEF_EVENT_KILL ? "; sent SIGKILL" : "", step);
+	    event->flags & SEF_EVENT_SIGNAL ? sig : "",
+	    event->flags & SEF_EVENT_KILL ? "; sent SIGKILL" : "",
+	    event->flags & SEF_EVENT_DENIED ?
+		"; a step was denied: it has other credentials now" : "");
 }
 
 /* Its end is told by its wait status. */

@@ -90,7 +90,6 @@ struct run {
 	bool probe_failing;		/* and that has been said */
 };
 
-uint64_t now_ns(void);
 /* "sefctl run: NAME: ..." to stderr, one line, unless quiet. */
 void say(const struct run *run, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
