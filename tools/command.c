@@ -9,6 +9,9 @@
 
 #include "run.h"
 
+/* From WATCHDOG=trigger to the verdict. */
+#define CONDEMNED_NS	(100 * NS_PER_MS)
+
 /* Sockets that systemd passes on are for one pid: that of whoever takes them. */
 static void pass_sockets_on(void)
 {
@@ -186,8 +189,8 @@ void command_stopping(struct run *run)
 }
 
 /*
- * The verdict is the kernel's: by the reply policy no pong counts any more, and the
- * deadline is now. Nothing excuses one that says itself that it is wrong.
+ * The verdict is the kernel's: by the reply policy no pong counts any more, and a
+ * deadline is near, if not so near that what follows is pinged all the time. Nothing excuses one that says itself that it is wrong.
  */
 void command_condemned(struct run *run)
 {
@@ -199,7 +202,8 @@ void command_condemned(struct run *run)
 	probe_cancel(run);
 	if (sef_service_set_reply(run->service, SEF_REPLY_NULL) && errno != ESRCH)
 		fail_errno("cannot set the reply policy of '%s'", run->shown);
-	args.period_ns = args.timeout_ns = SEF_TIME_MIN_NS;
+	args.period_ns = SEF_TIME_MIN_NS;
+	args.timeout_ns = CONDEMNED_NS;
 	args.slack_ns = args.grace_ns = args.extend_ns = 0;
 	args.tolerate = args.excuse = 0;
 	command_unwatch(run);
