@@ -105,8 +105,9 @@ clean: ## remove everything built here
 	rm -rf build
 	rm -f *.o .*.o *.ko *.mod *.mod.c .*.cmd .*.d modules.order Module.symvers
 
-distclean: clean ## the same, and the cache of VM kernels
+# Not "distclean": that is what a package's build calls, and this is outside.
+clean-cache: clean ## the same, and the cache of VM kernels
 	rm -rf $(foreach d,[1-9].* kasan kcsan coverage busybox kselftest tmp.* lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
-.PHONY: all help headers load unload install lib install-lib tools install-tools modules vm shell demo test test-debug coverage trial trial-why bench fetch-new clean distclean
+.PHONY: all help headers load unload install lib install-lib tools install-tools modules vm shell demo test test-debug coverage trial trial-why bench fetch-new clean clean-cache

@@ -90,7 +90,7 @@ static int sef_register(struct sef_file *file, void *data)
 	return 0;
 }
 
-static int sef_pong_seq(struct sef_file *file, u64 seq)
+static long sef_pong_seq(struct sef_file *file, u64 seq)
 {
 	struct sef_service *svc = sef_own_service(file);
 
@@ -131,8 +131,7 @@ static int sef_extend(struct sef_file *file, void *data)
 		return PTR_ERR(svc);
 	if (!sef_time_ok(args->extend_ns))
 		return -EINVAL;
-	args->extend_ns = sef_service_extend(svc, args->extend_ns);
-	return 0;
+	return sef_service_extend(svc, &args->extend_ns);
 }
 
 static bool sef_time_ok_or_none(u64 ns)
@@ -355,32 +354,37 @@ static long sef_do_call(struct sef_file *file, const struct sef_call *call,
 	return ret;
 }
 
-static long sef_dev_ioctl(struct file *filp, unsigned int cmd,
-			  unsigned long arg)
+/* noinline: SEF_IOC_PONG has no part in it, nor in what it saves on the stack. */
+static noinline long sef_any_call(struct sef_file *file, unsigned int cmd,
+				  void __user *uarg)
 {
-	void __user *uarg = (void __user *)arg;
-	const struct sef_call *call;
+	const struct sef_call *call = sef_find_call(cmd);
 	void *args;
 	long ret;
-	u64 seq;
 
-	/* The call that every service makes all the time. */
-	if (cmd == SEF_IOC_PONG) {
-		if (get_user(seq, &((struct sef_pong_args __user *)uarg)->seq))
-			return -EFAULT;
-		return sef_pong_seq(filp->private_data, seq);
-	}
-
-	call = sef_find_call(cmd);
 	/* No struct has grown yet: the size first published is the size. */
 	if (!call || _IOC_SIZE(cmd) < _IOC_SIZE(call->request))
 		return -ENOTTY;
 	args = kmalloc(_IOC_SIZE(call->request), GFP_KERNEL);
 	if (!args)
 		return -ENOMEM;
-	ret = sef_do_call(filp->private_data, call, uarg, _IOC_SIZE(cmd), args);
+	ret = sef_do_call(file, call, uarg, _IOC_SIZE(cmd), args);
 	kfree(args);
 	return ret;
+}
+
+static long sef_dev_ioctl(struct file *filp, unsigned int cmd,
+			  unsigned long arg)
+{
+	struct sef_file *file = filp->private_data;
+	u64 seq;
+
+	if (cmd != SEF_IOC_PONG)
+		return sef_any_call(file, cmd, (void __user *)arg);
+	/* The call that every service makes all the time. */
+	if (get_user(seq, &((struct sef_pong_args __user *)arg)->seq))
+		return -EFAULT;
+	return sef_pong_seq(file, seq);
 }
 
 static ssize_t sef_read_request(struct sef_file *file, char __user *buf,
@@ -395,11 +399,11 @@ static ssize_t sef_read_request(struct sef_file *file, char __user *buf,
 	if (count < sizeof(req))
 		return -EINVAL;
 
-	while (!sef_service_take_request(svc, &req)) {
-		if (nonblock)
-			return -EAGAIN;
+	while ((err = sef_service_take_request(svc, &req))) {
+		if (nonblock || err != -EAGAIN)
+			return err;
 		err = wait_event_interruptible(file->wait,
-					       sef_service_has_request(svc));
+					       sef_service_poll(svc));
 		if (err)
 			return err;
 	}
@@ -584,20 +588,17 @@ static ssize_t sef_dev_read(struct file *filp, char __user *buf, size_t count,
 static __poll_t sef_dev_poll(struct file *filp, poll_table *wait)
 {
 	struct sef_file *file = filp->private_data;
-	bool readable;
 
 	poll_wait(filp, &file->wait, wait);
 	switch (sef_role(file)) {
 	case SEF_ROLE_SERVICE:
-		readable = sef_service_has_request(file->service);
-		break;
+		return sef_service_poll(file->service);
 	case SEF_ROLE_SUPERVISOR:
-		readable = sef_has_event(&file->supervisor);
-		break;
+		return sef_has_event(&file->supervisor) ?
+		       EPOLLIN | EPOLLRDNORM : 0;
 	default:
 		return EPOLLERR;
 	}
-	return readable ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 static int sef_dev_mmap(struct file *filp, struct vm_area_struct *vma)

@@ -53,24 +53,33 @@ static bool sef_authority_has_cap_kill(const struct sef_authority *authority,
 	return false;
 }
 
-/* kill(2)'s rule for any signal but SIGCONT. */
+/* kill(2)'s rule for any signal but SIGCONT, to a task under RCU. */
 static bool sef_authority_may_signal(const struct sef_authority *authority,
-				     struct pid *pid)
+				     struct task_struct *task)
 {
-	const struct cred *cred = authority->cred, *to;
+	const struct cred *cred = authority->cred, *to = __task_cred(task);
+
+	return uid_eq(cred->euid, to->suid) || uid_eq(cred->euid, to->uid) ||
+	       uid_eq(cred->uid, to->suid) || uid_eq(cred->uid, to->uid) ||
+	       sef_authority_has_cap_kill(authority, to->user_ns);
+}
+
+/*
+ * May the supervisor signal it, and whoever registered it? He has the step taken by
+ * not answering, as when he gave his file to a program that runs as another user.
+ */
+static bool sef_escalate_may_signal(const struct sef_watch *watch)
+{
+	const struct sef_service *svc = watch->service;
 	struct task_struct *task;
-	bool may = false;
+	bool may = true;
 
 	rcu_read_lock();
-	task = pid_task(pid, PIDTYPE_PID);
-	if (task) {
-		to = __task_cred(task);
-		may = uid_eq(cred->euid, to->suid) ||
-		      uid_eq(cred->euid, to->uid) ||
-		      uid_eq(cred->uid, to->suid) ||
-		      uid_eq(cred->uid, to->uid) ||
-		      sef_authority_has_cap_kill(authority, to->user_ns);
-	}
+	/* One that has ended is no matter of permission. */
+	task = pid_task(svc->process, PIDTYPE_PID);
+	if (task)
+		may = sef_authority_may_signal(&watch->authority, task) &&
+		      sef_authority_may_signal(&svc->authority, task);
 	rcu_read_unlock();
 	return may;
 }
@@ -83,31 +92,30 @@ bool sef_escalates(const struct sef_watch_args *args)
 /* Returns what to tell of it. A struct pid is never another process's. */
 static u32 sef_escalate_signal(struct sef_watch *watch, int sig, u32 sent)
 {
-	struct pid *process = watch->service->process;
-
-	if (!sef_authority_may_signal(&watch->authority, process))
+	if (!sef_escalate_may_signal(watch))
 		return SEF_EVENT_DENIED;
 	/* An error is a process that has just ended: the exit hook tells. */
-	kill_pid(process, sig, 1);
+	kill_pid(watch->service->process, sig, 1);
 	return sent;
 }
 
-static void sef_escalate_arm(struct sef_watch *watch, enum sef_step step,
-			     u64 delay_ns, ktime_t since)
+/* The step that is still to come, and how long after the one before; 0 for none. */
+static enum sef_step sef_escalate_next(const struct sef_watch *watch,
+				       const struct sef_watch_args *set,
+				       u64 *delay_ns)
 {
-	watch->step = step;
-	watch->step_time = delay_ns ? ktime_add_ns(since, delay_ns) : KTIME_MAX;
+	bool kill = set->kill_ns && !watch->killed;
+
+	*delay_ns = kill ? set->kill_ns : set->last_ns;
+	return kill ? SEF_STEP_KILL : SEF_STEP_LAST;
 }
 
-/* What comes after the signal. */
-static void sef_escalate_next(struct sef_watch *watch, ktime_t since)
+static void sef_escalate_arm(struct sef_watch *watch, ktime_t since)
 {
-	if (watch->set.kill_ns)
-		sef_escalate_arm(watch, SEF_STEP_KILL, watch->set.kill_ns,
-				 since);
-	else
-		sef_escalate_arm(watch, SEF_STEP_LAST, watch->set.last_ns,
-				 since);
+	u64 delay_ns;
+
+	watch->step = sef_escalate_next(watch, &watch->set, &delay_ns);
+	watch->step_time = delay_ns ? ktime_add_ns(since, delay_ns) : KTIME_MAX;
 }
 
 /*
@@ -127,18 +135,24 @@ void sef_escalate_begin(struct sef_watch *watch, ktime_t due, ktime_t now)
 		trace_sef_step(watch, set->signal, flags == SEF_EVENT_DENIED);
 		sef_watch_notify(watch, flags, 0, 0, now);
 	}
-	sef_escalate_next(watch, due);
+	sef_escalate_arm(watch, due);
 }
 
-/* Other settings: steps that were taken stay taken, the next is timed anew. */
-void sef_escalate_change(struct sef_watch *watch, ktime_t now)
+/*
+ * Other settings: steps that were taken stay taken, and the next is timed anew if it
+ * is another one, or has another delay.
+ */
+void sef_escalate_change(struct sef_watch *watch,
+			 const struct sef_watch_args *was, ktime_t now)
 {
+	u64 delay_ns, was_ns;
+	enum sef_step step;
+
 	lockdep_assert_held(&watch->service->lock);
 
-	if (watch->killed)
-		sef_escalate_arm(watch, SEF_STEP_LAST, watch->set.last_ns, now);
-	else
-		sef_escalate_next(watch, now);
+	step = sef_escalate_next(watch, &watch->set, &delay_ns);
+	if (step != sef_escalate_next(watch, was, &was_ns) || delay_ns != was_ns)
+		sef_escalate_arm(watch, now);
 }
 
 void sef_escalate_end(struct sef_watch *watch)
@@ -172,24 +186,32 @@ static const struct sef_look *sef_escalate_first_look(struct sef_watch *watch,
 	       !watch->last_look.tid ? &watch->look : &watch->last_look;
 }
 
-/* The time of a step has come. */
-void sef_escalate_step(struct sef_watch *watch, ktime_t now)
+/* Does a cause that is excused hold now? Somebody has it in his debugger, say. */
+bool sef_escalate_is_excused(struct sef_watch *watch, ktime_t now)
 {
-	const struct sef_watch_args *set = &watch->set;
 	struct sef_look look;
 	enum sef_why why;
-	u32 flags;
 
 	lockdep_assert_held(&watch->service->lock);
 
-	/* Somebody has it in his debugger, say: ask again a timeout later. */
 	sef_look(watch->service, &look);
 	why = sef_why_silent(sef_escalate_first_look(watch, now), &look);
 	/* Or its CPU stands still, which says nothing of the service. */
 	if (sef_watch_probe_late(watch, now) >= sef_watch_stall_ns(watch))
 		why = SEF_WHY_STALLED;
-	if (set->excuse & SEF_EXCUSE(why)) {
-		watch->step_time = ktime_add_ns(now, set->timeout_ns);
+	return watch->set.excuse & SEF_EXCUSE(why);
+}
+
+/* The time of a step has come. */
+void sef_escalate_step(struct sef_watch *watch, ktime_t now)
+{
+	u32 flags;
+
+	lockdep_assert_held(&watch->service->lock);
+
+	/* Ask again a timeout later. */
+	if (sef_escalate_is_excused(watch, now)) {
+		watch->step_time = ktime_add_ns(now, watch->set.timeout_ns);
 		return;
 	}
 
@@ -200,6 +222,6 @@ void sef_escalate_step(struct sef_watch *watch, ktime_t now)
 	flags = sef_escalate_signal(watch, SIGKILL, SEF_EVENT_KILL);
 	watch->killed = true;
 	trace_sef_step(watch, SIGKILL, flags == SEF_EVENT_DENIED);
-	sef_escalate_arm(watch, SEF_STEP_LAST, set->last_ns, watch->step_time);
+	sef_escalate_arm(watch, watch->step_time);
 	sef_watch_notify(watch, flags, 0, 0, now);
 }

@@ -8,10 +8,14 @@
  * the release and acquire around them order what the service did before its pong
  * before what the kernel does upon it.
  *
+ * Where the same page at two addresses may be cached twice, what either side stores
+ * is flushed for the other to see.
+ *
  * The page belongs to the service, and stays until that is freed. A mapping
  * holds the service's file, so it never outlives the service.
  */
 #include <linux/gfp.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 
 #include "sef_compat.h"
@@ -90,8 +94,10 @@ void sef_page_ping(struct sef_service *svc)
 {
 	lockdep_assert_held(&svc->lock);
 
-	if (svc->page)
-		smp_store_release(&svc->page->ping_seq, (u32)svc->ping_seq);
+	if (!svc->page)
+		return;
+	smp_store_release(&svc->page->ping_seq, (u32)svc->ping_seq);
+	flush_dcache_page(virt_to_page(svc->page));
 }
 
 /* The last ping that is answered there, or 0 if that is nothing new. */
@@ -103,6 +109,7 @@ u64 sef_page_answer(struct sef_service *svc)
 
 	if (!svc->page)
 		return 0;
+	flush_dcache_page(virt_to_page(svc->page));
 	behind = (u32)svc->ping_seq - smp_load_acquire(&svc->page->pong_seq);
 	if (behind >= svc->ping_seq - svc->pong_seq)
 		return 0;

@@ -15,7 +15,6 @@
 #include <linux/bitops.h>
 #include <linux/cred.h>
 #include <linux/eventfd.h>
-#include <linux/indirect_call_wrapper.h>
 #include <linux/nospec.h>
 #include <linux/printk.h>
 #include <linux/timekeeping.h>
@@ -25,6 +24,9 @@
 
 #define CREATE_TRACE_POINTS
 #include "sef_trace.h"
+
+/* While the machine is about to sleep, or to wake up, look again so much later. */
+#define SEF_SUSPEND_NS		(100 * NSEC_PER_MSEC)
 
 static u64 sef_ns_since(ktime_t then, ktime_t now)
 {
@@ -398,11 +400,24 @@ static bool sef_watch_is_put_off(struct sef_watch *watch, ktime_t now)
 	return true;
 }
 
+/* The machine goes to sleep, sleeps or wakes up. Written by the PM notifier alone. */
+static bool sef_suspending;
+
+void sef_set_suspending(bool suspending)
+{
+	WRITE_ONCE(sef_suspending, suspending);
+}
+
 /* All that time brings about: the deadline, a step, then the next ping. */
 static void sef_watch_advance(struct sef_watch *watch, ktime_t now)
 {
 	lockdep_assert_held(&watch->service->lock);
 
+	if (READ_ONCE(sef_suspending)) {
+		now = ktime_add_ns(now, SEF_SUSPEND_NS);
+		sef_queue_add(watch, now, now);
+		return;
+	}
 	if (watch->seq && ktime_compare(now, watch->deadline) >= 0) {
 		if (!sef_watch_is_put_off(watch, now))
 			sef_watch_miss(watch, now);
@@ -425,15 +440,12 @@ static void sef_watch_advance(struct sef_watch *watch, ktime_t now)
 void sef_watch_expire(struct sef_watch *watch, ktime_t latest, ktime_t now)
 {
 	struct sef_service *svc = watch->service;
-	int code;
 
 	lockdep_assert_held(&svc->lock);
 
 	if (list_empty(&watch->by_service))
 		return;
-	/* Before 6.9 nothing is woken when a thread ends alone. */
-	if (svc->type == PIDTYPE_PID && sef_service_has_ended(svc, &code))
-		sef_service_end(svc, SEF_STATE_DEAD, code);
+	sef_service_check_end(svc);
 	if (svc->end)
 		return;
 	sef_service_collect(svc, now);
@@ -441,40 +453,64 @@ void sef_watch_expire(struct sef_watch *watch, ktime_t latest, ktime_t now)
 	sef_watch_advance(watch, now);
 }
 
-/* A sign of life; the service has recorded what it answers. */
-static void sef_watch_pong(struct sef_watch *watch, const struct sef_pong *pong)
+/* It was silent, and is no longer: misses are forgotten, and the steps end. */
+static void sef_watch_revive(struct sef_watch *watch, ktime_t now)
 {
-	struct sef_service *svc = watch->service;
-	ktime_t now = pong->time;
-
-	lockdep_assert_held(&svc->lock);
-
-	if (watch->set.flags & SEF_WATCH_STRICT &&
-	    (!pong->named || pong->seq < watch->last_seq))
-		return;
-	watch->due = max(watch->due, (ktime_t)ktime_add_ns(pong->alive,
-							   watch->set.period_ns));
-	if (watch->seq && svc->pong_seq >= watch->seq) {
-		if (!pong->stored)
-			svc->latency.headroom_ns =
-				min(svc->latency.headroom_ns,
-				    sef_ns_since(now, watch->deadline));
-		watch->seq = 0;
-	}
-	watch->extend_end = 0;
-	watch->extend_max = 0;
 	watch->misses = 0;
 	watch->excused = 0;
 	watch->why = SEF_WHY_UNKNOWN;
 	sef_escalate_end(watch);
+	sef_watch_enter(watch, SEF_STATE_ALIVE, watch->service->pong_seq, now);
+}
 
+/* The answer to a SEF_IOC_PING. */
+static void sef_watch_tell_asked(struct sef_watch *watch, ktime_t now)
+{
+	sef_watch_notify(watch, SEF_EVENT_PONG, watch->asked_seq,
+			 sef_ns_since(watch->asked_time, now), now);
+	watch->asked_seq = 0;
+}
+
+/* Its ping is answered. */
+static void sef_watch_answered(struct sef_watch *watch, enum sef_pong how,
+			       ktime_t now)
+{
+	struct sef_latency *latency = &watch->service->latency;
+
+	if (how != SEF_PONG_STORED)
+		latency->headroom_ns = min(latency->headroom_ns,
+					   sef_ns_since(now, watch->deadline));
+	watch->seq = 0;
+}
+
+/*
+ * A sign of life, at @alive or later; the service has recorded what it answers.
+ * Misses and steps are there to be ended only in a state other than ALIVE.
+ */
+static inline void sef_watch_pong(struct sef_watch *watch, struct sef_service *svc,
+				  u64 seq, enum sef_pong how, ktime_t now,
+				  ktime_t alive)
+{
+	ktime_t due = ktime_add_ns(alive, watch->set.period_ns);
+
+	lockdep_assert_held(&svc->lock);
+
+	if (watch->set.flags & SEF_WATCH_STRICT &&
+	    (how != SEF_PONG_NAMED || seq < watch->last_seq))
+		return;
+	if (ktime_after(due, watch->due))
+		watch->due = due;
+	/* What was answered otherwise is not answered for a strict watch. */
+	if (!(watch->set.flags & SEF_WATCH_STRICT))
+		seq = svc->pong_seq;
+	if (watch->seq && seq >= watch->seq)
+		sef_watch_answered(watch, how, now);
+	watch->extend_end = 0;
+	watch->extend_max = 0;
 	if (watch->state != SEF_STATE_ALIVE)
-		sef_watch_enter(watch, SEF_STATE_ALIVE, svc->pong_seq, now);
-	if (watch->asked_seq && svc->pong_seq >= watch->asked_seq) {
-		sef_watch_notify(watch, SEF_EVENT_PONG, watch->asked_seq,
-				 sef_ns_since(watch->asked_time, now), now);
-		watch->asked_seq = 0;
-	}
+		sef_watch_revive(watch, now);
+	if (watch->asked_seq && seq >= watch->asked_seq)
+		sef_watch_tell_asked(watch, now);
 }
 
 /* Nothing else knows of the watch yet. */
@@ -528,7 +564,8 @@ static void sef_watch_judge(struct sef_watch *watch, ktime_t now)
 	if (late && watch->misses && watch->state == SEF_STATE_UNRESPONSIVE) {
 		sef_escalate_end(watch);
 		sef_watch_enter(watch, SEF_STATE_LATE, 0, now);
-	} else if (!late && watch->state == SEF_STATE_LATE) {
+	} else if (!late && watch->state == SEF_STATE_LATE &&
+		   !sef_escalate_is_excused(watch, now)) {
 		sef_watch_enter(watch, SEF_STATE_UNRESPONSIVE, 0, now);
 		sef_escalate_begin(watch, now, now);
 	}
@@ -548,15 +585,14 @@ static void sef_watch_retime(struct sef_watch *watch,
 		watch->extend_max = 0;
 	}
 	if (watch->seq && (set->timeout_ns != was->timeout_ns ||
-			   set->grace_ns != was->grace_ns ||
-			   set->extend_ns != was->extend_ns))
+			   set->extend_ns != was->extend_ns ||
+			   (set->grace_ns != was->grace_ns &&
+			    watch->state == SEF_STATE_WAITING)))
 		sef_watch_set_deadline(watch, now);
 	if (set->period_ns != was->period_ns)
 		watch->due = ktime_add_ns(now, set->period_ns);
-	if (watch->state == SEF_STATE_UNRESPONSIVE &&
-	    (set->kill_ns != was->kill_ns || set->last_ns != was->last_ns ||
-	     set->last != was->last))
-		sef_escalate_change(watch, now);
+	if (watch->state == SEF_STATE_UNRESPONSIVE)
+		sef_escalate_change(watch, was, now);
 }
 
 /* All settings at once. Under the supervisor's file lock. */
@@ -650,33 +686,51 @@ static void sef_latency_add(struct sef_service *svc, u64 rtt_ns)
 		latency->buckets[bucket]++;
 }
 
-/* The default: the pong is recorded, and every watch learns of it. */
-void sef_cb_ping_reply_pong(struct sef_service *svc, const struct sef_pong *pong)
+static void sef_service_answered(struct sef_service *svc, u64 seq,
+				 enum sef_pong how, ktime_t now)
+{
+	if (how != SEF_PONG_STORED)
+		sef_latency_add(svc, sef_ns_since(svc->asked_time, now));
+	svc->asked_time = svc->ping_time;
+	svc->pong_seq = seq;
+}
+
+/* The pong is recorded, and every watch learns of it. */
+static __always_inline void sef_service_record(struct sef_service *svc, u64 seq,
+					       enum sef_pong how, ktime_t now)
 {
 	struct sef_watch *watch;
+	ktime_t alive = now;
 
 	lockdep_assert_held(&svc->lock);
 
-	if (pong->seq > svc->pong_seq) {
-		if (!pong->stored)
-			sef_latency_add(svc, sef_ns_since(svc->asked_time,
-							  pong->time));
-		svc->asked_time = svc->ping_time;
-		svc->pong_seq = pong->seq;
-	}
-	if (pong->named)
-		svc->named_seq = max(svc->named_seq, pong->seq);
+	/* When it was stored nobody knows, but not before it was asked for. */
+	if (how == SEF_PONG_STORED)
+		alive = seq == svc->ping_seq ? svc->ping_time : 0;
+	if (seq > svc->pong_seq)
+		sef_service_answered(svc, seq, how, now);
+	if (how == SEF_PONG_NAMED)
+		svc->named_seq = max(svc->named_seq, seq);
 	svc->ponged = true;
 	trace_sef_pong(svc);
 
 	/* They tell how long it was silent: the pong is its end. */
 	list_for_each_entry(watch, &svc->watches, by_service)
-		sef_watch_pong(watch, pong);
-	svc->pong_time = max(svc->pong_time, pong->alive);
+		sef_watch_pong(watch, svc, seq, how, now, alive);
+	if (ktime_after(alive, svc->pong_time))
+		svc->pong_time = alive;
+}
+
+/* The default. */
+void sef_cb_ping_reply_pong(struct sef_service *svc, u64 seq, enum sef_pong how,
+			    ktime_t now)
+{
+	sef_service_record(svc, seq, how, now);
 }
 
 /* The null: whoever asked will go without an answer. */
-void sef_cb_ping_reply_null(struct sef_service *svc, const struct sef_pong *pong)
+void sef_cb_ping_reply_null(struct sef_service *svc, u64 seq, enum sef_pong how,
+			    ktime_t now)
 {
 }
 
@@ -703,38 +757,44 @@ void sef_service_set_reply(struct sef_service *svc, enum sef_reply reply)
  * The last ping that needs no answer any more. While a strict watch waits,
  * only a pong that names a ping answers it.
  */
-static u64 sef_service_answered(struct sef_service *svc)
+static u64 sef_service_last_answered(struct sef_service *svc)
 {
 	struct sef_watch *watch;
 
 	lockdep_assert_held(&svc->lock);
 
 	list_for_each_entry(watch, &svc->watches, by_service)
-		if (watch->seq && watch->set.flags & SEF_WATCH_STRICT)
+		if ((watch->seq || watch->asked_seq) &&
+		    watch->set.flags & SEF_WATCH_STRICT)
 			return svc->named_seq;
 	return svc->pong_seq;
 }
 
-/* Through the callback table, without what an indirect call costs today. */
-static void sef_service_answer(struct sef_service *svc,
-				 const struct sef_pong *pong)
+/* Through the callback table, and the default without what a call of it costs. */
+static __always_inline void sef_service_answer(struct sef_service *svc, u64 seq,
+					       enum sef_pong how, ktime_t now)
 {
-	INDIRECT_CALL_1(svc->cb.ping_reply, sef_cb_ping_reply_pong, svc, pong);
+	if (svc->cb.ping_reply == sef_cb_ping_reply_pong)
+		sef_service_record(svc, seq, how, now);
+	else
+		svc->cb.ping_reply(svc, seq, how, now);
 }
 
-/* The service calls: let its reply policy answer. 0 names no ping. */
-int sef_service_pong(struct sef_service *svc, u64 named)
+/*
+ * The service calls: let its reply policy answer. 0 names no ping. What it returns is
+ * the ioctl's, as it is.
+ */
+long sef_service_pong(struct sef_service *svc, u64 named)
 {
-	struct sef_pong pong = { .named = named };
 	struct pid *was = NULL;
-	int err = 0;
+	long err = 0;
 
 	spin_lock_irq(&svc->lock);
 	if (unlikely(svc->end)) {
 		err = -ESRCH;	/* it is a proxy that calls */
 	} else if (named > svc->ping_seq) {
 		err = -EINVAL;
-	} else if (named && named <= sef_service_answered(svc)) {
+	} else if (named && named <= sef_service_last_answered(svc)) {
 		err = -ESTALE;
 	} else {
 		if (svc->speaker != task_pid(current) &&
@@ -742,10 +802,9 @@ int sef_service_pong(struct sef_service *svc, u64 named)
 			was = svc->speaker;
 			svc->speaker = get_pid(task_pid(current));
 		}
-		pong.seq = named ?: svc->ping_seq;
-		pong.time = ktime_get();
-		pong.alive = pong.time;
-		sef_service_answer(svc, &pong);
+		sef_service_answer(svc, named ?: svc->ping_seq,
+				   named ? SEF_PONG_NAMED : SEF_PONG_NOW,
+				   ktime_get());
 	}
 	spin_unlock_irq(&svc->lock);
 	if (was)
@@ -756,20 +815,12 @@ int sef_service_pong(struct sef_service *svc, u64 named)
 /* Whoever looks at the service takes note of what it has stored by then. */
 void sef_service_collect(struct sef_service *svc, ktime_t now)
 {
-	struct sef_pong pong = {
-		.seq = sef_page_answer(svc),
-		.stored = true,
-		.time = now,
-	};
+	u64 seq = sef_page_answer(svc);
 
 	lockdep_assert_held(&svc->lock);
 
-	if (!pong.seq || svc->end)
-		return;
-	/* When it was stored nobody knows, but not before it was asked for. */
-	if (pong.seq == svc->ping_seq)
-		pong.alive = svc->ping_time;
-	sef_service_answer(svc, &pong);
+	if (seq && !svc->end)
+		sef_service_answer(svc, seq, SEF_PONG_STORED, now);
 }
 
 static u64 sef_watch_extend(struct sef_watch *watch, u64 extend_ns, ktime_t now)
@@ -788,21 +839,25 @@ static u64 sef_watch_extend(struct sef_watch *watch, u64 extend_ns, ktime_t now)
 	return sef_ns_since(now, end);
 }
 
-/* Returns what every watch grants. */
-u64 sef_service_extend(struct sef_service *svc, u64 extend_ns)
+/* In: what it asks for; out: what every watch grants. */
+int sef_service_extend(struct sef_service *svc, u64 *extend_ns)
 {
+	u64 asked = *extend_ns;
 	struct sef_watch *watch;
-	u64 granted = extend_ns;
 	ktime_t now;
 
 	spin_lock_irq(&svc->lock);
+	if (svc->end) {
+		spin_unlock_irq(&svc->lock);
+		return -ESRCH;
+	}
 	now = ktime_get();
 	/* A pong ends an extension: one stored before is not to end this one. */
 	sef_service_collect(svc, now);
 	list_for_each_entry(watch, &svc->watches, by_service)
-		granted = min(granted, sef_watch_extend(watch, extend_ns, now));
+		*extend_ns = min(*extend_ns, sef_watch_extend(watch, asked, now));
 	spin_unlock_irq(&svc->lock);
-	return granted;
+	return 0;
 }
 
 /* The machine was suspended: who was asked before has his time from now on. */
@@ -828,17 +883,21 @@ static bool sef_service_is_asked(struct sef_service *svc)
 	if (svc->page)
 		sef_service_collect(svc, ktime_get());
 	/* Of a later ping the page tells, for now. */
-	return svc->woken_seq > max(sef_service_answered(svc), svc->read_seq);
+	return svc->woken_seq > max(sef_service_last_answered(svc), svc->read_seq);
 }
 
-bool sef_service_has_request(struct sef_service *svc)
+/* What a poll of its file tells. The end is told to a proxy: else nobody is left. */
+__poll_t sef_service_poll(struct sef_service *svc)
 {
-	bool asked;
+	__poll_t events;
 
 	spin_lock_irq(&svc->lock);
-	asked = sef_service_is_asked(svc);
+	if (svc->end)
+		events = EPOLLHUP;
+	else
+		events = sef_service_is_asked(svc) ? EPOLLIN | EPOLLRDNORM : 0;
 	spin_unlock_irq(&svc->lock);
-	return asked;
+	return events;
 }
 
 static u64 sef_service_time_left(struct sef_service *svc, ktime_t now)
@@ -854,14 +913,15 @@ static u64 sef_service_time_left(struct sef_service *svc, ktime_t now)
 	return left == U64_MAX ? 0 : left;
 }
 
-/* Move the pending request out, if there is one. */
-bool sef_service_take_request(struct sef_service *svc, struct sef_request *req)
+/* Move the pending request out: -EAGAIN if there is none, -ESRCH after the end. */
+int sef_service_take_request(struct sef_service *svc, struct sef_request *req)
 {
-	bool asked;
+	int err = -EAGAIN;
 
 	spin_lock_irq(&svc->lock);
-	asked = sef_service_is_asked(svc);
-	if (asked) {
+	if (svc->end) {
+		err = -ESRCH;
+	} else if (sef_service_is_asked(svc)) {
 		svc->read_seq = svc->ping_seq;
 		svc->woken_seq = svc->ping_seq;
 		*req = (struct sef_request) {
@@ -869,9 +929,10 @@ bool sef_service_take_request(struct sef_service *svc, struct sef_request *req)
 			.seq = svc->ping_seq,
 			.left_ns = sef_service_time_left(svc, ktime_get()),
 		};
+		err = 0;
 	}
 	spin_unlock_irq(&svc->lock);
-	return asked;
+	return err;
 }
 
 /* It could not be delivered: pending again, unless a newer one was read. */
@@ -897,6 +958,9 @@ void sef_service_end(struct sef_service *svc, enum sef_state end, int exit_code)
 	svc->end = end;
 	svc->exit_code = exit_code;
 	trace_sef_exit(svc);
+	/* Whoever answers for it may wait to be asked. */
+	if (!svc->closed)
+		wake_up_interruptible_poll(svc->wait, EPOLLIN | EPOLLHUP);
 	list_for_each_entry(watch, &svc->watches, by_service) {
 		watch->seq = 0;
 		watch->asked_seq = 0;

@@ -56,12 +56,14 @@
  * come back here.
  *
  * The exit hook runs under tasklist_lock, the pid's wait queue lock and, on some
- * kernels, the sighand's, with interrupts off. It takes none of the above.
+ * kernels, the sighand's, with interrupts off. It takes none of the above, and leaves
+ * the rest to an interrupt, which no busy CPU holds up.
  */
 #ifndef _SEF_PING_H
 #define _SEF_PING_H
 
 #include <linux/atomic.h>
+#include <linux/irq_work.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
@@ -74,7 +76,6 @@
 #include <linux/timerqueue.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
-#include <linux/workqueue.h>
 #include <linux/sef.h>
 
 struct eventfd_ctx;
@@ -147,18 +148,19 @@ struct sef_file {
 	struct sef_supervisor	supervisor;	/* with SEF_ROLE_SUPERVISOR */
 };
 
-/* An answer. */
-struct sef_pong {
-	u64			seq;		/* up to this ping */
-	bool			named;		/* by whoever answers */
-	bool			stored;		/* in the page, and found there */
-	ktime_t			time;		/* when it came, or was found */
-	ktime_t			alive;		/* it was, then or later */
+/* How an answer comes. */
+enum sef_pong {
+	SEF_PONG_NOW,		/* a call: all that was asked */
+	SEF_PONG_NAMED,		/* a call, which names the last ping answered */
+	SEF_PONG_STORED,	/* in the page, and found there */
 };
 
-/* What a service does when it is to answer: its half of the callback table. */
-typedef void (*sef_cb_ping_reply_t)(struct sef_service *svc,
-				    const struct sef_pong *pong);
+/*
+ * What a service does when it is to answer the pings up to @seq: its half of the
+ * callback table. @now is when the pong came, or was found.
+ */
+typedef void (*sef_cb_ping_reply_t)(struct sef_service *svc, u64 seq,
+				    enum sef_pong how, ktime_t now);
 
 enum sef_mode {
 	SEF_MODE_UNKNOWN,
@@ -250,6 +252,7 @@ struct sef_service {
 	enum pid_type		type;		/* PIDTYPE_TGID or _PID: which */
 	struct pid		*process;	/* its process, as a pid too */
 	struct sef_account	account;
+	struct sef_authority	authority;	/* of who registered it */
 	struct eventfd_ctx	*eventfd;	/* or NULL */
 	ktime_t			born;
 	char			name[SEF_NAME_SIZE];
@@ -258,11 +261,11 @@ struct sef_service {
 	struct rb_node		node;		/* sef_registry_lock */
 	struct hlist_node	by_process;	/* sef_registry_lock */
 
-	/* written by the exit hook once, read by the work that it queues */
+	/* written by the exit hook once, and by @exited given to who looks */
 	wait_queue_entry_t	exit_hook;
-	struct work_struct	exit_work;
-	bool			exited;
+	struct irq_work		exit_work;
 	int			hook_code;
+	bool			exited;
 
 	spinlock_t		lock;		/* all below */
 	struct list_head	watches;
@@ -371,24 +374,25 @@ sef_watch_first_look(const struct sef_watch *watch)
 
 void do_sef_ping_request(struct sef_service *svc, ktime_t now, bool wake);
 void sef_setcb_ping_reply(struct sef_service *svc, sef_cb_ping_reply_t cb);
-void sef_cb_ping_reply_pong(struct sef_service *svc,
-			    const struct sef_pong *pong);
-void sef_cb_ping_reply_null(struct sef_service *svc,
-			    const struct sef_pong *pong);
+void sef_cb_ping_reply_pong(struct sef_service *svc, u64 seq, enum sef_pong how,
+			    ktime_t now);
+void sef_cb_ping_reply_null(struct sef_service *svc, u64 seq, enum sef_pong how,
+			    ktime_t now);
 
 enum sef_reply sef_service_reply(struct sef_service *svc);
 void sef_service_set_reply(struct sef_service *svc, enum sef_reply reply);
-int sef_service_pong(struct sef_service *svc, u64 named);
+long sef_service_pong(struct sef_service *svc, u64 named);
 u64 sef_watch_stall_ns(const struct sef_watch *watch);
 u64 sef_watch_probe_late(struct sef_watch *watch, ktime_t now);
 void sef_service_collect(struct sef_service *svc, ktime_t now);
-u64 sef_service_extend(struct sef_service *svc, u64 extend_ns);
-bool sef_service_has_request(struct sef_service *svc);
-bool sef_service_take_request(struct sef_service *svc, struct sef_request *req);
+int sef_service_extend(struct sef_service *svc, u64 *extend_ns);
+__poll_t sef_service_poll(struct sef_service *svc);
+int sef_service_take_request(struct sef_service *svc, struct sef_request *req);
 void sef_service_untake_request(struct sef_service *svc, u64 seq);
 void sef_latency_reset(struct sef_latency *latency);
 void sef_service_end(struct sef_service *svc, enum sef_state end,
 		     int exit_code);
+void sef_set_suspending(bool suspending);
 void sef_service_resume(struct sef_service *svc);
 
 void sef_watch_init(struct sef_watch *watch, struct sef_supervisor *sup);
@@ -435,8 +439,10 @@ void sef_authority_take(struct sef_authority *authority);
 void sef_authority_drop(struct sef_authority *authority);
 bool sef_escalates(const struct sef_watch_args *args);
 void sef_escalate_begin(struct sef_watch *watch, ktime_t due, ktime_t now);
-void sef_escalate_change(struct sef_watch *watch, ktime_t now);
+void sef_escalate_change(struct sef_watch *watch,
+			 const struct sef_watch_args *was, ktime_t now);
 void sef_escalate_end(struct sef_watch *watch);
+bool sef_escalate_is_excused(struct sef_watch *watch, ktime_t now);
 void sef_escalate_step(struct sef_watch *watch, ktime_t now);
 
 /* sef_account.c: what each user has, and may have */
@@ -457,7 +463,7 @@ int sef_service_publish(struct sef_service *svc);
 struct sef_service *sef_service_from(u64 id);
 struct sef_service *sef_service_find(u64 id);
 bool sef_service_may_signal(struct sef_service *svc);
-bool sef_service_has_ended(struct sef_service *svc, int *exit_code);
+void sef_service_check_end(struct sef_service *svc);
 void sef_service_close(struct sef_service *svc);
 void sef_service_put(struct sef_service *svc);
 

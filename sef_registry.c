@@ -13,17 +13,29 @@
 #include <linux/fs.h>
 #include <linux/hashtable.h>
 #include <linux/math64.h>
+#include <linux/module.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/suspend.h>
 #include <linux/timekeeping.h>
+#include <linux/workqueue.h>
 
 #include "sef_ping.h"
 #include "sef_trace.h"
 
-/* Of one service: each pong tells every watch, with interrupts off. */
+/*
+ * Of one service: each pong tells every watch, with interrupts off. The last of them
+ * are kept for whoever may signal anybody, so that nobody makes a service one that
+ * he can't watch.
+ */
 #define SEF_MAX_SERVICE_WATCHES	1024
+#define SEF_KEPT_WATCHES	64
+
+/* Of one process: each has a hook of its own, called with interrupts off at its end. */
+static unsigned int max_process_services = 1024;
+module_param(max_process_services, uint, 0644);
+MODULE_PARM_DESC(max_process_services, "Services that one process may be at a time");
 
 DEFINE_MUTEX(sef_registry_lock);
 static struct rb_root sef_services = RB_ROOT;	/* by id */
@@ -32,7 +44,7 @@ static LIST_HEAD(sef_newcomers_list);		/* supervisors who are told */
 static u64 sef_last_id;
 static u64 sef_told_id;				/* the last newcomer told of */
 
-/* Unbound: a busy CPU must not hold up the news of a death, or of a birth. */
+/* Unbound: a busy CPU must not hold up the news of a birth. */
 static struct workqueue_struct *sef_work;
 static void sef_newcomers_tell(struct work_struct *work);
 static DECLARE_WORK(sef_newcomers_work, sef_newcomers_tell);
@@ -75,13 +87,21 @@ struct sef_service *sef_service_find(u64 id)
 }
 
 /*
- * The kernel's own rule for kill(2): a number for it in one's pid namespace,
- * and the permission, security modules included.
+ * The kernel's own rule for kill(2), security modules included. These have errors of
+ * their own, and all mean one thing.
  */
+static int sef_check_signal(struct pid *process)
+{
+	int err = kill_pid(process, 0, 0);
+
+	return err && err != -ESRCH ? -EPERM : err;
+}
+
+/* By that rule; and there is a number for it in one's pid namespace. */
 bool sef_service_may_signal(struct sef_service *svc)
 {
 	return pid_nr_ns(svc->process, task_active_pid_ns(current)) &&
-	       !kill_pid(svc->process, 0, 0);
+	       !sef_check_signal(svc->process);
 }
 
 /* Exit */
@@ -108,7 +128,7 @@ static int sef_task_exit_code(struct task_struct *task)
 }
 
 /* Whether it has, and with what status: 0 where there is no task any more. */
-bool sef_service_has_ended(struct sef_service *svc, int *exit_code)
+static bool sef_service_has_ended(struct sef_service *svc, int *exit_code)
 {
 	struct task_struct *task;
 	bool ended;
@@ -123,8 +143,8 @@ bool sef_service_has_ended(struct sef_service *svc, int *exit_code)
 
 /*
  * Called with tasklist_lock and the wait queue's lock held (see sef_ping.h) and
- * interrupts off, more than once in an end. The status must be taken here: when
- * the work runs, the parent may have reaped the process.
+ * interrupts off, more than once in an end. The status must be taken here: later
+ * the parent may have reaped the process.
  */
 static int sef_exit_hook(wait_queue_entry_t *hook, unsigned int mode, int sync,
 			 void *key)
@@ -132,22 +152,39 @@ static int sef_exit_hook(wait_queue_entry_t *hook, unsigned int mode, int sync,
 	struct sef_service *svc = container_of(hook, struct sef_service,
 					       exit_hook);
 
-	if (svc->exited)
+	if (svc->exited || !sef_service_has_ended(svc, &svc->hook_code))
 		return 0;
-	svc->exited = sef_service_has_ended(svc, &svc->hook_code);
-	if (svc->exited)
-		queue_work(sef_work, &svc->exit_work);
+	/* Pairs with sef_service_check_end(). */
+	smp_store_release(&svc->exited, true);
+	irq_work_queue(&svc->exit_work);
 	return 0;
 }
 
-static void sef_exit_work(struct work_struct *work)
+/* In an interrupt of the CPU that the hook was called on. */
+static void sef_exit_work(struct irq_work *work)
 {
 	struct sef_service *svc = container_of(work, struct sef_service,
 					       exit_work);
+	unsigned long flags;
 
-	spin_lock_irq(&svc->lock);
-	sef_service_end(svc, SEF_STATE_DEAD, svc->hook_code);
-	spin_unlock_irq(&svc->lock);
+	spin_lock_irqsave(&svc->lock, flags);
+	sef_service_check_end(svc);
+	spin_unlock_irqrestore(&svc->lock, flags);
+}
+
+/* Whoever is to judge the service looks first whether it is dead. */
+void sef_service_check_end(struct sef_service *svc)
+{
+	int code;
+
+	lockdep_assert_held(&svc->lock);
+
+	/* Pairs with sef_exit_hook(): the status comes with it. */
+	if (smp_load_acquire(&svc->exited))
+		sef_service_end(svc, SEF_STATE_DEAD, svc->hook_code);
+	/* Before 6.9 nothing is woken when a thread ends alone. */
+	else if (svc->type == PIDTYPE_PID && sef_service_has_ended(svc, &code))
+		sef_service_end(svc, SEF_STATE_DEAD, code);
 }
 
 /* Is it on its way out, or has it ended? */
@@ -186,7 +223,7 @@ static struct pid *sef_register_process(const struct sef_register_args *args)
 	process = sef_pid_of_pidfd(args->pidfd, args->pid);
 	if (IS_ERR(process))
 		return process;
-	err = kill_pid(process, 0, 0);
+	err = sef_check_signal(process);
 	if (!err)
 		return process;
 	put_pid(process);
@@ -211,6 +248,7 @@ static void sef_service_init(struct sef_service *svc, struct sef_file *file,
 			     const struct sef_register_args *args)
 {
 	svc->account = file->account;
+	sef_authority_take(&svc->authority);
 	svc->wait = &file->wait;
 	svc->born = ktime_get();
 	svc->pong_time = svc->born;
@@ -218,7 +256,7 @@ static void sef_service_init(struct sef_service *svc, struct sef_file *file,
 	strscpy_pad(svc->name, args->name, sizeof(svc->name));
 	refcount_set(&svc->refs, 1);
 	init_waitqueue_func_entry(&svc->exit_hook, sef_exit_hook);
-	INIT_WORK(&svc->exit_work, sef_exit_work);
+	init_irq_work(&svc->exit_work, sef_exit_work);
 	spin_lock_init(&svc->lock);
 	INIT_LIST_HEAD(&svc->watches);
 	sef_setcb_ping_reply(svc, SEF_CB_PING_REPLY_DEFAULT);
@@ -273,15 +311,30 @@ static void sef_service_free(struct sef_service *svc)
 {
 	/* The hook queues the work, so the hook goes first. */
 	remove_wait_queue(&svc->pid->wait_pidfd, &svc->exit_hook);
-	cancel_work_sync(&svc->exit_work);
+	irq_work_sync(&svc->exit_work);
 	put_pid(svc->pid);
 	put_pid(svc->process);
 	put_pid(svc->owner);
 	put_pid(svc->speaker);
+	sef_authority_drop(&svc->authority);
 	sef_page_free(svc);
 	if (svc->eventfd)
 		eventfd_ctx_put(svc->eventfd);
 	kfree_rcu(svc, rcu);
+}
+
+/* Services that are threads have hooks at their threads. */
+static bool sef_process_has_room(const struct pid *process)
+{
+	struct sef_service *svc;
+	unsigned int n = 0;
+
+	lockdep_assert_held(&sef_registry_lock);
+
+	hash_for_each_possible(sef_processes, svc, by_process,
+			       (unsigned long)process)
+		n += svc->pid == process;
+	return n < READ_ONCE(max_process_services);
 }
 
 /* Give it an id, under which others find it. */
@@ -290,7 +343,8 @@ int sef_service_publish(struct sef_service *svc)
 	int err = -ENOSPC;
 
 	mutex_lock(&sef_registry_lock);
-	if (sef_charge(&svc->account, SEF_LIMIT_SERVICES, 1)) {
+	if (sef_process_has_room(svc->pid) &&
+	    sef_charge(&svc->account, SEF_LIMIT_SERVICES, 1)) {
 		sef_account_hold(&svc->account);
 		svc->id = ++sef_last_id;
 		rb_add(&svc->node, &sef_services, sef_node_less);
@@ -447,6 +501,7 @@ static int sef_watch_add(struct sef_watch *watch,
 			 const struct sef_watch_args *args)
 {
 	struct sef_service *svc = sef_service_find(args->id);
+	unsigned int max = SEF_MAX_SERVICE_WATCHES;
 	int err = -ESRCH;
 
 	lockdep_assert_held(&sef_registry_lock);
@@ -457,9 +512,11 @@ static int sef_watch_add(struct sef_watch *watch,
 		return -EPERM;
 	if (!sef_watch_charge(account, args))
 		return -ENOSPC;
+	if (!ns_capable_noaudit(&init_user_ns, CAP_KILL))
+		max -= SEF_KEPT_WATCHES;
 
 	spin_lock_irq(&svc->lock);
-	if (svc->nr_watches >= SEF_MAX_SERVICE_WATCHES) {
+	if (svc->nr_watches >= max) {
 		err = -ENOSPC;
 	} else if (!svc->closed) {
 		refcount_inc(&svc->refs);
@@ -484,7 +541,7 @@ static int sef_watch_reset(struct sef_watch *watch, struct sef_watch *spare,
 	unsigned int was = sef_watch_rate(&watch->set);
 	unsigned int rate = sef_watch_rate(args);
 	struct sef_service *svc = watch->service;
-	int err = kill_pid(svc->process, 0, 0);
+	int err = sef_check_signal(svc->process);
 
 	lockdep_assert_held(&sef_registry_lock);
 
@@ -712,19 +769,35 @@ struct pid *sef_pid_of_pidfd(int pidfd, pid_t nr)
 
 /* Suspend */
 
+/*
+ * CLOCK_MONOTONIC stands still while the machine sleeps, but goes on while its tasks
+ * and devices go to sleep and wake up, which may take seconds. From before they do
+ * until after nobody is judged.
+ */
 static int sef_pm_notify(struct notifier_block *block, unsigned long event,
 			 void *data)
 {
 	struct rb_node *node;
 
-	if (event != PM_POST_SUSPEND && event != PM_POST_HIBERNATION &&
-	    event != PM_POST_RESTORE)
+	switch (event) {
+	case PM_SUSPEND_PREPARE:
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+		sef_set_suspending(true);
+		return NOTIFY_OK;
+	case PM_POST_SUSPEND:
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		break;
+	default:
 		return NOTIFY_DONE;
+	}
 
 	mutex_lock(&sef_registry_lock);
 	for (node = rb_first(&sef_services); node; node = rb_next(node))
 		sef_service_resume(rb_entry(node, struct sef_service, node));
 	mutex_unlock(&sef_registry_lock);
+	sef_set_suspending(false);
 	return NOTIFY_OK;
 }
 

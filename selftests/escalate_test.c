@@ -303,6 +303,65 @@ TEST_F(escalate, same_settings) {
 	EXPECT_EQ(SEF_EVENT_KILL, ev.flags);
 }
 
+/* A step that is to come later, given another time, does not touch the next one. */
+TEST_F(escalate, other_step) {
+	struct sef_watch_args args;
+	struct sef_event ev;
+	int err;
+
+	fill_ladder(&args, self->id, 0, 5 * SHORT);
+	args.last = SEF_LAST_RESTART;
+	args.last_ns = HOUR;
+	ASSERT_EQ(0, set_watch(self->sup, &args));
+	until_unresponsive(_metadata, self->sup, self->id);
+	while (lives(&self->s)) {
+		args.last_ns++;
+		args.last = SEF_LAST_PANIC + SEF_LAST_RESTART - args.last;
+		err = set_watch(self->sup, &args);
+		EXPECT_TRUE(!err || err == ESRCH);
+	}
+	until(_metadata, self->sup, self->id, SEF_STATE_DEAD, &ev);
+	EXPECT_EQ(SEF_EVENT_KILL, ev.flags);
+}
+
+static void start_trace(struct __test_metadata *_metadata, struct servant *s)
+{
+	int status;
+
+	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, s->pid, NULL, NULL));
+	ASSERT_EQ(0, ptrace(PTRACE_INTERRUPT, s->pid, NULL, NULL));
+	ASSERT_EQ(s->pid, waitpid(s->pid, &status, 0));
+	ASSERT_TRUE(WIFSTOPPED(status));
+}
+
+/* Held by a debugger, it is not made unresponsive by what is tolerated no more. */
+TEST_F(escalate, excused_from_a_judgement) {
+	struct sef_watch_args args;
+	struct sef_event ev;
+
+	ASSERT_EQ(0, ask(_metadata, &self->s, DO_CATCH, SIGTERM));
+	fill_watch(&args, self->id, HOUR, SHORT, 1);
+	args.signal = SIGTERM;
+	args.excuse = SEF_EXCUSE(SEF_WHY_TRACED) | SEF_EXCUSE(SEF_WHY_STALLED);
+	ASSERT_EQ(0, set_watch(self->sup, &args));
+	do
+		until(_metadata, self->sup, self->id, SEF_STATE_LATE, &ev);
+	while (!ev.misses);
+	start_trace(_metadata, &self->s);
+	args.tolerate = 0;
+	ASSERT_EQ(0, set_watch(self->sup, &args));
+	EXPECT_EQ(SEF_STATE_LATE, state_of(_metadata, self->sup, self->id));
+	EXPECT_FALSE(readable(self->sup));
+
+	/* and once it is let go */
+	ASSERT_EQ(0, ptrace(PTRACE_DETACH, self->s.pid, 0, 0));
+	EXPECT_EQ(0, ask(_metadata, &self->s, DO_COUNT, SIGTERM));
+	ASSERT_EQ(0, set_watch(self->sup, &args));
+	until(_metadata, self->sup, self->id, SEF_STATE_UNRESPONSIVE, &ev);
+	while (!ask(_metadata, &self->s, DO_COUNT, SIGTERM))
+		;
+}
+
 /* The supervisor is another process, as it will be. */
 enum {
 	DO_WATCH = DO_MORE,	/* arg: id; a ladder with SIGKILL SOON */
@@ -311,6 +370,7 @@ enum {
 	DO_PING,		/* arg: id */
 	DO_FLAGS,		/* of the events that are there */
 	DO_STATE,		/* arg: id */
+	DO_SET_FIFO,		/* arg: priority */
 };
 
 static __s64 obey(int order, __s64 arg)
@@ -337,6 +397,8 @@ static __s64 obey(int order, __s64 arg)
 		return flags;
 	case DO_STATE:
 		return try_status(servant_file, arg, 0, &st) ? -1 : (int)st.state;
+	case DO_SET_FIFO:
+		return !set_fifo(arg);
 	}
 	return serve(order, arg);
 }
@@ -376,16 +438,6 @@ TEST_F(escalate, killed_supervisor_ends_it) {
 	end_servant(_metadata, &boss);
 	let_ladder_end(_metadata, SOON);
 	EXPECT_TRUE(lives(&self->s));
-}
-
-static void start_trace(struct __test_metadata *_metadata, struct servant *s)
-{
-	int status;
-
-	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, s->pid, NULL, NULL));
-	ASSERT_EQ(0, ptrace(PTRACE_INTERRUPT, s->pid, NULL, NULL));
-	ASSERT_EQ(s->pid, waitpid(s->pid, &status, 0));
-	ASSERT_TRUE(WIFSTOPPED(status));
 }
 
 /* In somebody's debugger; killed when it is out of it, and silent still. */
@@ -469,6 +521,32 @@ TEST_F(escalate, denied) {
 	EXPECT_EQ(0, ask(_metadata, &self->s, DO_PONG, 0));
 	EXPECT_EQ(SEF_STATE_ALIVE, ask(_metadata, &boss, DO_STATE, self->id));
 	end_servant(_metadata, &boss);
+}
+
+/*
+ * Root may signal anybody; but who registered may not, and took the service to be
+ * another user's: he is not to have root kill it for him.
+ */
+TEST_F(escalate, denied_for_who_registered) {
+	struct servant s;
+	struct sef_event ev;
+	__s64 id;
+
+	new_servant(_metadata, &s, serve);
+	ASSERT_EQ(0, ask(_metadata, &s, DO_OPEN, 0));
+	ASSERT_EQ(0, ask(_metadata, &s, DO_LEND, USER));
+	id = ask(_metadata, &s, DO_REGISTER, 0);
+	ASSERT_LT(0, id);
+	ASSERT_EQ(0, ask(_metadata, &s, DO_SETUID, 0));
+	ASSERT_EQ(0, set_ladder(self->sup, id, SIGTERM, SHORT));
+	until(_metadata, self->sup, id, SEF_STATE_UNRESPONSIVE, &ev);
+	let_ladder_end(_metadata, 10 * SHORT);
+	EXPECT_TRUE(lives(&s));
+	while (readable(self->sup)) {
+		get_event(_metadata, self->sup, &ev);
+		EXPECT_EQ(SEF_EVENT_DENIED, ev.flags);
+	}
+	end_servant(_metadata, &s);
 }
 
 /* Whoever may signal anybody still may. */
@@ -630,6 +708,23 @@ TEST_F(busy, kill) {
 	while (ev.state != SEF_STATE_DEAD)
 		get_event(_metadata, self->sup, &ev);
 	EXPECT_EQ(SIGKILL, ev.wait_status);
+}
+
+/* Its end is told by nobody who waits for a CPU. */
+TEST_F(busy, end) {
+	__u64 id = new_serving(_metadata, &self->s, obey, 0);
+	int cpus[MAX_BUSY], n = get_cpus(cpus, MAX_BUSY);
+	struct sef_event ev;
+
+	ASSERT_EQ(0, watch(self->sup, id, HOUR, HOUR, 0));
+	ASSERT_EQ(0, ask(_metadata, &self->s, DO_SET_FIFO, BUSY_PRIORITY + 1));
+	ASSERT_TRUE(set_fifo(BUSY_PRIORITY + 1));
+	start_busy(_metadata, &self->busy, cpus, n);
+	send_order(_metadata, &self->s, DO_EXIT, 3);
+	until(_metadata, self->sup, id, SEF_STATE_DEAD, &ev);
+	EXPECT_EQ(3 << 8, ev.wait_status);
+	/* they are still there */
+	end_busy(_metadata, &self->busy);
 }
 
 TEST_HARNESS_MAIN

@@ -114,6 +114,19 @@ static int do_register(FIXTURE_DATA(fault) *self)
 	return err == EBUSY ? 0 : err;
 }
 
+static int do_register_proxy(FIXTURE_DATA(fault) *self)
+{
+	struct sef_register_args args;
+	int err, pidfd = pidfd_open(getppid(), 0);
+
+	if (pidfd < 0)
+		return errno;
+	fill_proxy(&args, "fault", self->s.efd, pidfd, getppid());
+	err = call(self->empty, SEF_IOC_REGISTER, &args);
+	close(pidfd);
+	return err == EBUSY ? 0 : err;
+}
+
 static int undo_register(FIXTURE_DATA(fault) *self)
 {
 	close(self->empty);
@@ -190,6 +203,7 @@ TEST_F(fault, open) {
 
 TEST_F(fault, register_service) {
 	EXPECT_LT(0, fail_each(_metadata, self, do_register, undo_register));
+	EXPECT_LT(0, fail_each(_metadata, self, do_register_proxy, undo_register));
 }
 
 TEST_F(fault, watch) {

@@ -92,7 +92,7 @@ static int watch_pid(pid_t pid)
 	fill_watch(&args, 0, HOUR, HOUR, 0);
 	args.flags = SEF_WATCH_PIDFD;
 	args.pid = pid;
-	args.pidfd = syscall(SYS_pidfd_open, pid, 0);
+	args.pidfd = pidfd_open(pid, 0);
 	if (args.pidfd < 0)
 		return errno;
 	err = call(servant_file, SEF_IOC_WATCH, &args);

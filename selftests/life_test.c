@@ -182,7 +182,7 @@ FIXTURE_SETUP(life)
 	close(pair[1]);
 	self->sock = pair[0];
 	ASSERT_EQ(sizeof(self->s), read(self->sock, &self->s, sizeof(self->s)));
-	self->pidfd = syscall(SYS_pidfd_open, self->s.pid, 0);
+	self->pidfd = pidfd_open(self->s.pid, 0);
 	ASSERT_LE(0, self->pidfd);
 	self->wait_status = -1;
 	self->sup = new_file(_metadata);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What one user may have at a time: max_services, max_watches, max_pings. */
+/*
+ * What one user may have at a time: max_services, max_watches, max_pings; and one
+ * process: max_process_services.
+ */
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "sef_test.h"
 
@@ -13,7 +17,7 @@
 
 FIXTURE(limits)
 {
-	unsigned long services, watches, pings;	/* as they were */
+	unsigned long services, watches, pings, process;	/* as they were */
 };
 
 static void set_limit(struct __test_metadata *_metadata, const char *path,
@@ -46,6 +50,7 @@ FIXTURE_SETUP(limits)
 	self->watches = get_limit(_metadata, PARAMETERS "max_watches");
 	EXPECT_LT(0, self->services);
 	self->pings = get_limit(_metadata, PARAMETERS "max_pings");
+	self->process = get_limit(_metadata, PARAMETERS "max_process_services");
 	EXPECT_LT(0, self->watches);
 	EXPECT_LT(0, self->pings);
 }
@@ -55,6 +60,7 @@ FIXTURE_TEARDOWN(limits)
 	set_limit(_metadata, PARAMETERS "max_services", self->services);
 	set_limit(_metadata, PARAMETERS "max_watches", self->watches);
 	set_limit(_metadata, PARAMETERS "max_pings", self->pings);
+	set_limit(_metadata, PARAMETERS "max_process_services", self->process);
 }
 
 /* Root still, so that the device opens; the user is the real one. */
@@ -112,6 +118,52 @@ TEST_F(limits, services) {
 	}
 	EXPECT_EQ(0, close(other));
 	EXPECT_EQ(0, close(over));
+	for (i = 0; i < LIMIT; i++)
+		EXPECT_EQ(0, close(fd[i]));
+}
+
+static void *register_thread(void *fd)
+{
+	struct sef_register_args args;
+
+	fill_register(&args, "limited", -1);
+	args.flags = SEF_REGISTER_THREAD;
+	return (void *)(long)call(*(int *)fd, SEF_IOC_REGISTER, &args);
+}
+
+/* Of one process, whoever registers it; a thread is no process. */
+TEST_F(limits, services_of_a_process) {
+	struct sef_register_args args;
+	int i, fd[LIMIT], over;
+	pthread_t thread;
+	void *err;
+	pid_t pid;
+
+	set_limit(_metadata, PARAMETERS "max_process_services", LIMIT);
+	for (i = 0; i < LIMIT; i++) {
+		fd[i] = new_file(_metadata);
+		EXPECT_EQ(0, try_register(fd[i]));
+	}
+	over = file_of(_metadata, ONE_USER);
+	EXPECT_EQ(ENOSPC, try_register(over));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, register_thread, &over));
+	ASSERT_EQ(0, pthread_join(thread, &err));
+	EXPECT_EQ(NULL, err);
+	EXPECT_EQ(0, close(over));
+
+	pid = fork();
+	if (!pid) {
+		fill_proxy(&args, "limited", -1, pidfd_open(getppid(), 0), getppid());
+		over = new_file(_metadata);
+		EXPECT_EQ(ENOSPC, call(over, SEF_IOC_REGISTER, &args));
+		EXPECT_EQ(0, try_register(over));
+		_exit(_metadata->exit_code);
+	}
+	join_child(_metadata, pid);
+
+	EXPECT_EQ(0, close(fd[0]));
+	fd[0] = new_file(_metadata);
+	EXPECT_EQ(0, try_register(fd[0]));
 	for (i = 0; i < LIMIT; i++)
 		EXPECT_EQ(0, close(fd[i]));
 }
@@ -263,6 +315,47 @@ TEST_F(limits, watches_of_a_service) {
 	EXPECT_EQ(0, close(over));
 	close_service(_metadata, &s);
 	close_service(_metadata, &s2);
+}
+
+#define KEPT_WATCHES	64
+
+/* Nobody fills it up for those who may signal anybody. */
+TEST_F(limits, kept_watches) {
+	struct rlimit files = { SERVICE_WATCHES + 64, SERVICE_WATCHES + 64 };
+	static int sup[SERVICE_WATCHES];
+	int i, go[2], own = new_file(_metadata);
+	__u64 id;
+	pid_t pid;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, go));
+	for (i = 0; i < SERVICE_WATCHES; i++)
+		sup[i] = new_file(_metadata);
+	pid = fork();
+	if (!pid) {
+		ASSERT_EQ(0, setresuid(ONE_USER, ONE_USER, ONE_USER));
+		id = register_as(_metadata, own, "full", -1);
+		for (i = 0; i < SERVICE_WATCHES - KEPT_WATCHES; i++)
+			ASSERT_EQ(0, watch(sup[i], id, HOUR, HOUR, 0));
+		EXPECT_EQ(ENOSPC, watch(sup[i], id, HOUR, HOUR, 0));
+		EXPECT_EQ(0, watch(sup[0], id, HOUR, HOUR, 5));
+		EXPECT_EQ(sizeof(id), write(go[1], &id, sizeof(id)));
+		EXPECT_EQ(sizeof(id), read(go[1], &id, sizeof(id)));
+		_exit(_metadata->exit_code);
+	}
+	ASSERT_EQ(sizeof(id), read(go[0], &id, sizeof(id)));
+	for (i = SERVICE_WATCHES - KEPT_WATCHES; i < SERVICE_WATCHES; i++)
+		ASSERT_EQ(0, watch(sup[i], id, HOUR, HOUR, 0));
+	i = new_file(_metadata);
+	EXPECT_EQ(ENOSPC, watch(i, id, HOUR, HOUR, 0));
+	EXPECT_EQ(0, close(i));
+	EXPECT_EQ(sizeof(id), write(go[0], &id, sizeof(id)));
+	join_child(_metadata, pid);
+	for (i = 0; i < SERVICE_WATCHES; i++)
+		EXPECT_EQ(0, close(sup[i]));
+	EXPECT_EQ(0, close(own));
+	EXPECT_EQ(0, close(go[0]));
+	EXPECT_EQ(0, close(go[1]));
 }
 
 #define CALLERS		4

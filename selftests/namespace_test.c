@@ -69,7 +69,7 @@ static int try_watch(__u64 id, __u32 signal)
 
 static int try_pidfd(__u64 id, pid_t pid)
 {
-	int err, pidfd = syscall(SYS_pidfd_open, pid, 0);
+	int err, pidfd = pidfd_open(pid, 0);
 	int fd = open("/dev/sef", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	struct sef_watch_args args;
 

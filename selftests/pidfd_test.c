@@ -16,7 +16,7 @@ FIXTURE(pidfd)
 
 static int new_pidfd(struct __test_metadata *_metadata, pid_t pid)
 {
-	int pidfd = syscall(SYS_pidfd_open, pid, 0);
+	int pidfd = pidfd_open(pid, 0);
 
 	ASSERT_LE(0, pidfd);
 	return pidfd;
@@ -305,7 +305,7 @@ TEST_F(pidfd, zombie) {
 
 /* A thread's own pidfd, where there is such a thing, is not its process's. */
 TEST_F(pidfd, of_a_thread) {
-	int pidfd = syscall(SYS_pidfd_open, self->s.pid, O_EXCL);
+	int pidfd = pidfd_open(self->s.pid, O_EXCL);
 	__u64 found, id = new_id(_metadata, &self->s, 0);
 
 	if (pidfd < 0)

@@ -19,11 +19,6 @@ FIXTURE(proxy)
 	int sup;
 };
 
-static int pidfd_open(pid_t pid, unsigned int flags)
-{
-	return syscall(SYS_pidfd_open, pid, flags);
-}
-
 FIXTURE_SETUP(proxy)
 {
 	new_servant(_metadata, &self->s, serve);
@@ -45,22 +40,13 @@ FIXTURE_TEARDOWN(proxy)
 		end_servant(_metadata, &self->s);
 }
 
-static void fill_proxy(struct sef_register_args *args, int efd, int pidfd,
-		       pid_t pid)
-{
-	fill_register(args, "proxied", efd);
-	args->flags = SEF_REGISTER_PIDFD;
-	args->pidfd = pidfd;
-	args->pid = pid;
-}
-
 /* 0, or the errno, and then the argument is as it was; else -1. */
 static int try_proxy(int fd, int efd, int pidfd, pid_t pid, __u64 *id)
 {
 	struct sef_register_args args, was;
 	int err;
 
-	fill_proxy(&args, efd, pidfd, pid);
+	fill_proxy(&args, "proxied", efd, pidfd, pid);
 	was = args;
 	err = call(fd, SEF_IOC_REGISTER, &args);
 	*id = args.id;
@@ -208,13 +194,13 @@ TEST_F(proxy, wrong_arguments) {
 	EXPECT_EQ(ESRCH, try_proxy(self->fd, -1, self->pidfd, 0, &id));
 	EXPECT_EQ(ESRCH, try_proxy(self->fd, -1, self->pidfd, -1, &id));
 
-	fill_proxy(&args, -1, self->pidfd, pid);
+	fill_proxy(&args, "proxied", -1, self->pidfd, pid);
 	args.flags |= SEF_REGISTER_THREAD;
 	EXPECT_EQ(EINVAL, call(self->fd, SEF_IOC_REGISTER, &args));
-	fill_proxy(&args, -1, self->pidfd, 0);
+	fill_proxy(&args, "proxied", -1, self->pidfd, 0);
 	args.flags = 0;
 	EXPECT_EQ(EINVAL, call(self->fd, SEF_IOC_REGISTER, &args));
-	fill_proxy(&args, -1, 0, pid);
+	fill_proxy(&args, "proxied", -1, 0, pid);
 	args.flags = SEF_REGISTER_THREAD;
 	EXPECT_EQ(EINVAL, call(self->fd, SEF_IOC_REGISTER, &args));
 	EXPECT_EQ(POISON64, args.id);
@@ -292,7 +278,9 @@ TEST_F(proxy, of_one_that_has_ended) {
 }
 
 TEST_F(proxy, its_process_ends) {
-	__u64 id = new_proxied(_metadata, self);
+	__u64 granted, id = new_proxied(_metadata, self);
+	struct pollfd pfd = { .fd = self->fd, .events = POLLIN };
+	struct sef_request req;
 	struct sef_event ev;
 	int status;
 
@@ -304,9 +292,35 @@ TEST_F(proxy, its_process_ends) {
 	EXPECT_EQ(ESRCH, pong(self->fd, 0));
 	EXPECT_EQ(SEF_STATE_DEAD, state_of(_metadata, self->sup, id));
 	EXPECT_FALSE(readable(self->sup));
+	EXPECT_EQ(ESRCH, extend(self->fd, HOUR, &granted));
+	/* though a ping was not answered */
+	EXPECT_EQ(1, poll(&pfd, 1, 0));
+	EXPECT_EQ(POLLHUP, pfd.revents);
+	EXPECT_EQ(-1, read(self->fd, &req, sizeof(req)));
+	EXPECT_EQ(ESRCH, errno);
 	ASSERT_EQ(self->s.pid, waitpid(self->s.pid, &status, 0));
 	self->s.pid = 0;
 	EXPECT_EQ(0, close(self->s.sock));
+}
+
+static void *read_request(void *fd)
+{
+	struct sef_request req;
+
+	fcntl(*(int *)fd, F_SETFL, 0);
+	return (void *)(read(*(int *)fd, &req, sizeof(req)) < 0 ? (long)errno : 0L);
+}
+
+/* Also to a proxy that waits to be asked. */
+TEST_F(proxy, its_process_ends_meanwhile) {
+	pthread_t thread;
+	void *err = NULL;
+
+	new_proxied(_metadata, self);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, read_request, &self->fd));
+	send_order(_metadata, &self->s, DO_EXIT, 3);
+	ASSERT_EQ(0, pthread_join(thread, &err));
+	EXPECT_EQ(ESRCH, (long)err);
 }
 
 TEST_F(proxy, lets_go) {
@@ -328,7 +342,7 @@ TEST_F(proxy, falls_silent) {
 	int status;
 
 	fill_watch(&args, id, HOUR, SHORT, 0);
-	args.signal = SIGCONT;
+	args.excuse = SEF_EXCUSE(SEF_WHY_STALLED);	/* for a busy machine */
 	args.kill_ns = SHORT;
 	ASSERT_EQ(0, kill(self->s.pid, SIGSTOP));
 	ASSERT_TRUE(wait_task_state(self->s.pid, self->s.pid, 'T'));
@@ -407,7 +421,7 @@ TEST_F(proxy, dies) {
 	ASSERT_EQ(0, watch(self->sup, id, SHORT, SHORT, 1));
 	EXPECT_EQ(0, ask(_metadata, &p, DO_PONG, 0));
 	until(_metadata, self->sup, id, SEF_STATE_ALIVE, &ev);
-	EXPECT_EQ(SIGKILL, end_servant(_metadata, &p));
+	end_servant(_metadata, &p);
 	expect_orphan(_metadata, self, id);
 }
 
@@ -422,7 +436,7 @@ TEST_F(proxy, dies_and_leaves_its_file) {
 	child = ask(_metadata, &p, DO_HOLD_FILE, 0);
 	ASSERT_LT(0, child);
 	ASSERT_EQ(0, watch(self->sup, id, SHORT, SHORT, 1));
-	EXPECT_EQ(SIGKILL, end_servant(_metadata, &p));
+	end_servant(_metadata, &p);
 	EXPECT_EQ(0, kill(child, SIGKILL));
 	expect_orphan(_metadata, self, id);
 }

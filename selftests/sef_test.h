@@ -21,6 +21,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -107,6 +108,21 @@ static inline void fill_register(struct sef_register_args *args,
 	args->pid = 0;
 	args->__reserved = 0;
 	memcpy(args->name, name, strlen(name) + 1);
+}
+
+static inline int pidfd_open(pid_t pid, unsigned int flags)
+{
+	return syscall(SYS_pidfd_open, pid, flags);
+}
+
+/* To answer for another process. */
+static inline void fill_proxy(struct sef_register_args *args, const char *name,
+			      int efd, int pidfd, pid_t pid)
+{
+	fill_register(args, name, efd);
+	args->flags = SEF_REGISTER_PIDFD;
+	args->pidfd = pidfd;
+	args->pid = pid;
 }
 
 static inline __u64 register_with(struct __test_metadata *_metadata, int fd,

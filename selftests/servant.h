@@ -28,6 +28,7 @@ enum order {
 	DO_COUNT,	/* arg: signal; answers how many came */
 	DO_SETUID,	/* arg: uid, all three; and the gid */
 	DO_BECOME,	/* arg: real uid; root stays the effective one */
+	DO_LEND,	/* arg: real and effective uid; root stays the saved one */
 	DO_EXIT,	/* arg: exit code; no answer */
 	DO_MORE,	/* the first of a test's own */
 };
@@ -93,6 +94,8 @@ static inline __s64 serve(int order, __s64 arg)
 		return 0;
 	case DO_BECOME:
 		return setresuid(arg, 0, 0) ? errno : 0;
+	case DO_LEND:
+		return setresuid(arg, arg, 0) ? errno : 0;
 	case DO_EXIT:
 		_exit(arg);
 	}

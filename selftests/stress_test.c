@@ -25,6 +25,25 @@ static unsigned int pick(unsigned int n)
 	return (seed >> 16) % n;
 }
 
+/* Answer for a process that comes and goes, as long as it takes it to go. */
+static void be_proxy(struct __test_metadata *_metadata, pid_t pid)
+{
+	int err, fd = new_file(_metadata), pidfd = pidfd_open(pid, 0);
+	struct sef_register_args args;
+
+	ASSERT_LE(0, pidfd);
+	fill_proxy(&args, NAME, -1, pidfd, pid);
+	err = call(fd, SEF_IOC_REGISTER, &args);
+	EXPECT_TRUE(!err || err == ESRCH);
+	while (!err && pick(4)) {
+		err = pong(fd, 0);
+		EXPECT_TRUE(!err || err == ESRCH);
+		poll(NULL, 0, pick(3));
+	}
+	EXPECT_EQ(0, close(pidfd));
+	EXPECT_EQ(0, close(fd));
+}
+
 /*
  * Register, answer for a while, end: by close, by exit, held by a child, killed.
  * Some are stopped for a moment.
@@ -46,6 +65,8 @@ static void be_services(struct __test_metadata *_metadata, __u64 end)
 				poll(NULL, 0, pick(5));
 				kill(pid, SIGCONT);
 			}
+			if (!pick(4))
+				be_proxy(_metadata, pid);
 			waitpid(pid, NULL, 0);
 			continue;
 		}

@@ -186,6 +186,25 @@ TEST_F(strict, asked_ping) {
 	EXPECT_FALSE(readable(self->sup));
 }
 
+/* Nor does a pong that comes after that, and names an older one. */
+TEST_F(strict, asked_ping_by_name_only) {
+	struct sef_event ev;
+	__u64 own, asked;
+
+	ASSERT_EQ(0, watch_strictly(self->sup, self->s.id, HOUR, HOUR, 0));
+	own = ping_seq(_metadata, self);
+	asked = ping(_metadata, self->sup, self->s.id);
+	ASSERT_EQ(0, pong(self->s.fd, 0));
+	ASSERT_EQ(0, pong(self->s.fd, own));
+	until(_metadata, self->sup, self->s.id, SEF_STATE_ALIVE, &ev);
+	EXPECT_EQ(0, ev.flags);
+	ASSERT_EQ(0, pong(self->s.fd, asked));
+	get_event(_metadata, self->sup, &ev);
+	EXPECT_EQ(SEF_EVENT_PONG, ev.flags);
+	EXPECT_EQ(asked, ev.asked_seq);
+	EXPECT_EQ(ESTALE, pong(self->s.fd, asked));
+}
+
 TEST_F(strict, late_answer) {
 	struct sef_event ev;
 

@@ -107,6 +107,18 @@ static void suspend(struct __test_metadata *_metadata,
 	ASSERT_LE(2 * TIMEOUT, asleep_ns() - was);
 }
 
+/* The tasks are frozen and thawed again, some seconds later, and no more than that. */
+static bool freeze_for_a_while(void)
+{
+	bool frozen;
+
+	if (write_file("/sys/power/pm_test", "freezer"))
+		return false;
+	frozen = !write_file(POWER_STATE, "mem");
+	write_file("/sys/power/pm_test", "none");
+	return frozen;
+}
+
 FIXTURE_SETUP(suspend)
 {
 	struct stat st;
@@ -195,6 +207,36 @@ TEST_F(suspend, healthy_service) {
 	EXPECT_FALSE(passed & PASSED(UNRESPONSIVE));
 	get_status(_metadata, self->sup, self->id, &st);
 	EXPECT_EQ(SEF_STATE_ALIVE, st.state);
+	EXPECT_TRUE(lives(&self->s));
+}
+
+/*
+ * All the time that the machine takes to go to sleep and to wake up is nobody's, also
+ * where the clock goes on.
+ */
+TEST_F(suspend, slow_machine) {
+	struct sef_watch_args args;
+	struct sef_status_args st;
+	__u64 began = now_ns();
+	__u32 passed = 0;
+	struct sef_event ev;
+
+	ASSERT_EQ(0, ask(_metadata, &self->s, DO_ANSWER_ALL, 0));
+	fill_watch(&args, self->id, SHORT, TIMEOUT, 0);
+	args.kill_ns = SHORT;
+	ASSERT_EQ(0, set_watch(self->sup, &args));
+	until(_metadata, self->sup, self->id, SEF_STATE_ALIVE, &ev);
+	if (!freeze_for_a_while())
+		SKIP(return, "no /sys/power/pm_test");
+	EXPECT_LT(2 * TIMEOUT, now_ns() - began);
+	ping(_metadata, self->sup, self->id);
+	do {
+		get_event(_metadata, self->sup, &ev);
+		passed |= ev.passed;
+	} while (!(ev.flags & SEF_EVENT_PONG));
+	EXPECT_EQ(PASSED(ALIVE), passed);
+	get_status(_metadata, self->sup, self->id, &st);
+	EXPECT_EQ(0, st.excused);
 	EXPECT_TRUE(lives(&self->s));
 }
 

@@ -19,15 +19,17 @@
  * - ENOMEM: there is no memory for it; any call but SEF_IOC_PONG.
  * - Times are lengths in nanoseconds on CLOCK_MONOTONIC, which stands still
  *   while the machine is suspended. There are no absolute times.
- * - Ids name services. One is never used again before the next boot.
+ * - Ids name services. One is never used again before the next boot. They count up:
+ *   two of one's own tell how many services registered in between, not whose.
  * - Pids are those of the caller's pid namespace.
  * - Poll tells of EPOLLIN when a read would not wait, and of EPOLLERR while the
  *   file has no role, when a read is EBADFD. One may poll first and take the
  *   role later.
  * - A sign of life is a pong, asked for or not. Registering is none.
- * - How many services and watches a user may have, and how many pings a
- *   second all his watches may ask for, is bounded by the parameters of the
- *   module: max_services, max_watches, max_pings.
+ * - How many services and watches a user may have, how many pings a second all his
+ *   watches may ask for, and how many services one process may be, is bounded by the
+ *   parameters of the module: max_services, max_watches, max_pings,
+ *   max_process_services.
  */
 #ifndef _UAPI_LINUX_SEF_H
 #define _UAPI_LINUX_SEF_H
@@ -69,7 +71,8 @@ enum sef_reply {
  * @SEF_STATE_LATE: a ping missed its deadline; not more misses in a row than
  *	the watch tolerates, those that it excuses not counted.
  * @SEF_STATE_UNRESPONSIVE: more misses in a row than the watch tolerates.
- * @SEF_STATE_DEAD: the process, or registered thread, ended. Final.
+ * @SEF_STATE_DEAD: the process, or registered thread, ended. Final. Before Linux 6.9
+ *	the end of a thread alone is told when its watch next has something to do.
  * @SEF_STATE_GONE: it closed its file while it lived. Final: a later end is not
  *	told.
  *
@@ -366,7 +369,7 @@ struct sef_ping_args {
  * @credit_ns: out: time that this file's watch has given back, since it began,
  *	because the machine stalled or was suspended.
  * @cookie: out: the setting of this file's watch, see struct sef_watch_args,
- *	as are the next eleven.
+ *	as are the next twelve.
  * @period_ns: out: setting.
  * @timeout_ns: out: setting.
  * @slack_ns: out: setting.
@@ -428,7 +431,8 @@ struct sef_status_args {
  *
  * A read takes the newest ping that was neither answered nor read. It waits
  * for one, or fails with EAGAIN on a non-blocking file. EINVAL: the buffer is
- * smaller than the record. EPERM: the caller is not the service.
+ * smaller than the record. EPERM: the caller is not the service. ESRCH: the process
+ * that the caller answers for has ended, of which poll tells by EPOLLHUP.
  */
 struct sef_request {
 	__u32	type;
@@ -451,8 +455,8 @@ struct sef_request {
 #define SEF_EVENT_KILL		0x00000004
 /**
  * SEF_EVENT_DENIED - a step was due, and not taken: the service has other
- * credentials than when the watch began, under which the supervisor may not
- * signal it
+ * credentials than when the watch began, or than when it registered, and under these
+ * the supervisor, or who registered it, may not signal it
  */
 #define SEF_EVENT_DENIED	0x00000008
 /**
@@ -659,9 +663,11 @@ struct sef_latency_args {
  * file open as a descriptor does. Whoever can write there can pong: all threads
  * of the process.
  *
+ * What is stored counts by the reply policy that there is when the kernel looks.
+ *
  * mmap fails with EBADFD: not a service's file. EPERM: the caller is not the
- * service; PROT_EXEC. EINVAL: not one page from offset 0 on; not MAP_SHARED, or the
- * file is not open for writing. ENOMEM.
+ * service; PROT_EXEC. EACCES: PROT_WRITE, of a file not open for writing. EINVAL: not
+ * one page from offset 0 on; not MAP_SHARED; of a file not open for writing. ENOMEM.
  */
 struct sef_page {
 	__u32	ping_seq;
@@ -713,7 +719,7 @@ static __inline__ __u32 sef_page_pong(struct sef_page *page, __u32 last)
  * EINVAL: @eventfd is not an eventfd; no such reply policy; a name that is
  * empty or has no NUL; @pidfd is not a pidfd, or not of @pid. EPERM: a process that
  * the caller may not signal. ESRCH: no process @pid, or one that has ended. ENOSPC:
- * the user's limit of services is reached. ENOMEM.
+ * the user's limit of services, or the process's, is reached. ENOMEM.
  */
 #define SEF_IOC_REGISTER	_IOWR(SEF_IOC_MAGIC, 0x01, struct sef_register_args)
 
@@ -746,7 +752,8 @@ static __inline__ __u32 sef_page_pong(struct sef_page *page, __u32 last)
  * pong. It is no sign of life.
  *
  * EBADFD: not a service's file. EPERM: the caller is not the service.
- * EINVAL: a time out of bounds.
+ * EINVAL: a time out of bounds. ESRCH: the process that the caller answers for has
+ * ended.
  */
 #define SEF_IOC_EXTEND		_IOWR(SEF_IOC_MAGIC, 0x04, struct sef_extend_args)
 
@@ -756,9 +763,11 @@ static __inline__ __u32 sef_page_pong(struct sef_page *page, __u32 last)
  * A service that gave a sign of life less than a period ago is alive at once;
  * any other is pinged at once. On a service that this file watches already
  * the settings change together. Times that change count from now: @timeout_ns for
- * a ping outstanding, @period_ns for the next ping, @kill_ns and @last_ns for the
- * next step; those given as they were run on. Misses stay counted, and the state
- * is what the new @tolerate makes of them.
+ * a ping outstanding, @period_ns for the next ping, @kill_ns or @last_ns for the
+ * next step if it is theirs; those given as they were run on. With another @extend_ns,
+ * or another @grace_ns while the state is WAITING, a ping outstanding has its timeout
+ * once more. Misses stay counted, and the state is what the new @tolerate makes of
+ * them; but a service that an excuse holds for is not made unresponsive by that.
  *
  * Permission is that of signal 0, asked when the watch is made or changed; it
  * goes on when the service's credentials change. A step asks once more for what
@@ -772,7 +781,7 @@ static __inline__ __u32 sef_page_pong(struct sef_page *page, __u32 last)
  * pid namespace; to change a watch: a service that the caller may not signal.
  * ESRCH: no process @pid; no such service, or none that the caller may see; to
  * change a watch: the process has ended. ENOSPC: the user's limit of watches or
- * of pings is reached, or 1024 watches of one service. ENOMEM.
+ * of pings is reached; or 1024 watches of one service, without CAP_KILL 960. ENOMEM.
  */
 #define SEF_IOC_WATCH		_IOWR(SEF_IOC_MAGIC, 0x10, struct sef_watch_args)
 
