@@ -25,7 +25,7 @@ uint64_t ask(int fd, const struct sef_status_args *status)
 		return seq;
 	if (errno == ESRCH)
 		return 0;
-	fail_errno("cannot ping '%s'", escape(shown, status->name));
+	fail_sef("cannot ping '%s'", escape(shown, status->name));
 }
 
 enum answer ask_answer(const struct sef_event *event, uint64_t seq)

@@ -19,6 +19,11 @@ static const struct argp_option options[] = {
 	{ "timeout", 't', "TIME", 0, "critical without an answer in TIME (1s)", 0 },
 	{ "warning", 'w', "TIME", 0, "warn of an answer that took longer", 0 },
 	{ "no-ping", 'n', NULL, 0, "do not ask: tell what those think who watch it", 0 },
+	{ NULL, 0, NULL, 0, "Exit status:", 1 },
+	{ "0", 0, NULL, OPTION_DOC, "OK", 1 },
+	{ "1", 0, NULL, OPTION_DOC, "WARNING", 1 },
+	{ "2", 0, NULL, OPTION_DOC, "CRITICAL", 1 },
+	{ "3", 0, NULL, OPTION_DOC, "UNKNOWN", 1 },
 	{ 0 }
 };
 
@@ -51,8 +56,7 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "NAME|PID|id:ID",
-	.doc = "Ask a service whether it is alive, and print one line. The exit status is 0: OK; "
-	       "1: WARNING; 2: CRITICAL; 3: UNKNOWN.",
+	.doc = "Ask a service whether it is alive, and judge it in one line.",
 };
 
 /* "OK: mail": what follows is the caller's. Nagios takes a "|" for what follows it. */
@@ -120,7 +124,7 @@ static enum verdict check_by_ping(int fd, struct sef_status_args *status)
 	seq = ask(fd, status);
 	while (answer == ANSWER_NONE) {
 		if (sef_read_events(fd, &event, 1) < 0)
-			fail_errno("cannot read events");
+			fail_sef("cannot read events");
 		answer = ask_answer(&event, seq);
 	}
 	if (answer == ANSWER_PONG)

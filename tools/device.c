@@ -14,8 +14,8 @@ int open_sef(int flags)
 	if (fd >= 0)
 		return fd;
 	if (errno == ENOENT || errno == ENXIO || errno == ENODEV)
-		fail_errno("/dev/sef: sef.ko is not loaded (modprobe sef loads it)");
-	fail_errno("cannot open /dev/sef");
+		fail_sef("/dev/sef: sef.ko is not loaded (modprobe sef loads it)");
+	fail_sef("cannot open /dev/sef");
 }
 
 static bool is_number(const char *arg)
@@ -30,10 +30,14 @@ struct wanted {
 	int pid;
 };
 
+/* A name may also be given as it is shown. */
 static bool wants(const struct wanted *wanted, const struct sef_status_args *status)
 {
+	char shown[SHOWN_SIZE];
+
 	if (wanted->name)
-		return !strcmp(wanted->name, status->name);
+		return !strcmp(wanted->name, status->name) ||
+		       !strcmp(wanted->name, escape(shown, status->name));
 	if (wanted->id)
 		return wanted->id == status->id;
 	if (wanted->pid)
@@ -62,7 +66,7 @@ static size_t select_services(int fd, const struct wanted *wanted, struct sef_st
 		(*found)[n++] = status;
 	}
 	if (ret < 0)
-		fail_errno("cannot list the services");
+		fail_sef("cannot list the services");
 	return n;
 }
 
@@ -175,5 +179,5 @@ bool watch_service(int fd, struct sef_watch_args *watch, const struct sef_status
 	escape(shown, status->name);
 	if (errno == EPERM && watch->last)
 		fail("cannot watch '%s': --panic and --restart-machine take CAP_SYS_BOOT", shown);
-	fail_errno("cannot watch '%s'", shown);
+	fail_sef("cannot watch '%s'", shown);
 }

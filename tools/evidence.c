@@ -28,7 +28,8 @@ struct json_object *json_evidence(const struct sef_why_args *why)
 		uint32_t known;
 		const char *fields[5];
 	} unknown[] = {
-		{ SEF_KNOWN_WINDOW, { "window_ns", "user_ns", "kernel_ns", "voluntary", "involuntary" } },
+		{ SEF_KNOWN_WINDOW,
+		  { "window_ns", "user_ns", "kernel_ns", "voluntary", "involuntary" } },
 		{ SEF_KNOWN_WAITED, { "waited_ns" } },
 		{ SEF_KNOWN_SYSCALL, { "syscall" } },
 	};

@@ -8,8 +8,9 @@
 #include "sefctl.h"
 
 const struct command *command;
+void (*before_fail)(void);
 
-/* What to do about an error, where that does not depend on who had it. */
+/* What to do about an error of /dev/sef, where that does not depend on the call. */
 static const char *remedy(int err)
 {
 	switch (err) {
@@ -25,28 +26,28 @@ static const char *remedy(int err)
 	return NULL;
 }
 
-static void print_failure(const char *format, va_list args, int err)
+/* Ends the program, so that nobody has to end @args. */
+static noreturn void vfail(const char *format, va_list args, int err, const char *advice)
 {
-	const char *advice = remedy(err);
-	FILE *out = stderr;
+	bool verdict = command && command->verdict;
+	FILE *out = verdict ? stdout : stderr;
 	char *text;
 
+	if (before_fail)
+		before_fail();
 	fflush(stdout);
-	if (vasprintf(&text, format, args) < 0)
-		return;
-	if (command && command->verdict) {
-		out = stdout;
+	if (verdict)
 		fprintf(out, "%s: ", command->verdict);
-	} else {
+	else
 		fprintf(out, "sefctl%s%s: ", command ? " " : "", command ? command->name : "");
-	}
-	print_safely(out, text, "");
-	free(text);
+	if (vasprintf(&text, format, args) >= 0)
+		print_safely(out, text, "");
 	if (err)
 		fprintf(out, ": %s", strerror(err));
 	if (advice)
 		fprintf(out, " (%s)", advice);
 	fputc('\n', out);
+	exit(command ? command->failure : EXIT_FAILURE);
 }
 
 void fail(const char *format, ...)
@@ -54,9 +55,7 @@ void fail(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	print_failure(format, args, 0);
-	va_end(args);
-	exit(command ? command->failure : EXIT_FAILURE);
+	vfail(format, args, 0, NULL);
 }
 
 void fail_errno(const char *format, ...)
@@ -65,9 +64,16 @@ void fail_errno(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	print_failure(format, args, err);
-	va_end(args);
-	exit(command ? command->failure : EXIT_FAILURE);
+	vfail(format, args, err, NULL);
+}
+
+void fail_sef(const char *format, ...)
+{
+	int err = errno;
+	va_list args;
+
+	va_start(args, format);
+	vfail(format, args, err, remedy(err));
 }
 
 void flush_or_fail(void)

@@ -73,9 +73,12 @@ static struct json_object *json_field(enum json_kind kind, const void *field)
 void json_add_fields(struct json_object *object, const struct json_field *fields,
 		     const void *from)
 {
-	for (; fields->name; fields++)
-		json_object_object_add(object, fields->name,
-				       json_field(fields->kind, (const char *)from + fields->offset));
+	struct json_object *value;
+
+	for (; fields->name; fields++) {
+		value = json_field(fields->kind, (const char *)from + fields->offset);
+		json_object_object_add(object, fields->name, value);
+	}
 }
 
 void print_json(struct json_object *object)

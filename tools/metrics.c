@@ -33,8 +33,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.doc = "Print what is known of services as OpenMetrics, which Prometheus reads; with "
-	       "--output into a FILE for the textfile collector of its node exporter.",
+	.doc = "Print what is known of services as OpenMetrics, which Prometheus reads.",
 };
 
 static double seconds(uint64_t ns)

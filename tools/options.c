@@ -130,8 +130,7 @@ static const struct argp_option watch_options[] = {
 	{ "extend", KEY_EXTEND, "TIME", 0, "the service may ask for TIME more", 0 },
 	{ "strict", KEY_STRICT, NULL, 0, "only a pong that names the ping counts", 0 },
 	{ "excuse", KEY_EXCUSE, "CAUSE,...", 0,
-	  "what is no miss: stopped, traced, frozen, starved, stalled; all, none, default "
-	  "(all but stopped)", 0 },
+	  "no misses: stopped, traced, frozen, starved, stalled, all, none, default", 0 },
 	{ "signal", KEY_SIGNAL, "SIGNAL", 0, "send it at the verdict unresponsive", 0 },
 	{ "kill", KEY_KILL, "TIME", 0, "send SIGKILL so long after the deadline", 0 },
 	{ "panic", KEY_PANIC, "TIME", 0, "then the machine panics, so long after that", 0 },

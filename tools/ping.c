@@ -22,6 +22,10 @@ static const struct argp_option options[] = {
 	{ "interval", 'i', "TIME", 0, "from ping to ping (1s)", 0 },
 	{ "timeout", 'W', "TIME", 0, "a ping not answered for TIME is missed (1s)", 0 },
 	{ "verbose", 'v', NULL, 0, "of a miss tell all that the kernel saw", 0 },
+	{ NULL, 0, NULL, 0, "Exit status:", 1 },
+	{ "0", 0, NULL, OPTION_DOC, "it answered", 1 },
+	{ "1", 0, NULL, OPTION_DOC, "it did not, or has ended", 1 },
+	{ "2", 0, NULL, OPTION_DOC, "anything else went wrong", 1 },
 	{ 0 }
 };
 
@@ -59,9 +63,7 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "NAME|PID|id:ID",
-	.doc = "Ask a service whether it is alive, once a second, and tell how long it takes to "
-	       "answer. The exit status is 0: there was an answer; 1: there was none, or it has "
-	       "ended; 2: anything else went wrong.",
+	.doc = "Ask a service whether it is alive, and tell how long it takes to answer.",
 };
 
 static void take_pong(const struct sef_event *event)
@@ -115,7 +117,7 @@ static bool await(int fd, uint64_t seq, uint64_t until)
 		if (woken != WOKEN_BY_EVENT)
 			return woken == WOKEN_BY_TIME;
 		if (sef_read_events(fd, &event, 1) < 0)
-			fail_errno("cannot read events");
+			fail_sef("cannot read events");
 		switch (ask_answer(&event, seq)) {
 		case ANSWER_PONG:
 			take_pong(&event);

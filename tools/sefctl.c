@@ -9,6 +9,7 @@
 
 static const struct command commands[] = {
 	{ "status", "services, and what is known of them", status_main, 1, NULL },
+	{ "top", "the same, live, in a terminal", top_main, 1, NULL },
 	{ "watch", "verdicts on services, as they fall", watch_main, 1, NULL },
 	{ "ping", "ask a service whether it is alive, as ping(8) asks a host", ping_main, 2, NULL },
 	{ "check", "judge a service in one line and an exit status", check_main, 3, "UNKNOWN" },

@@ -15,7 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdnoreturn.h>
 
+#define __printf(f, args) __attribute__(( \
+	__format__(printf, f, args)))
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 #define NS_PER_MS	1000000ULL
@@ -34,19 +37,24 @@ int metrics_main(int argc, char **argv);
 int ping_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 int status_main(int argc, char **argv);
+int top_main(int argc, char **argv);
 int watch_main(int argc, char **argv);
 
 /* fail.c */
 
 /* "sefctl NAME: ..." to stderr, and the end. */
-void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
-/* The same, and what errno says; where there is something to do about it, that. */
-void fail_errno(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+noreturn void fail(const char *format, ...) __printf(1, 2);
+/* The same, and what errno says. */
+noreturn void fail_errno(const char *format, ...) __printf(1, 2);
+/* The same of a call of /dev/sef, and what to do about it. */
+noreturn void fail_sef(const char *format, ...) __printf(1, 2);
 /* All that was printed has gone out, or fail(). */
 void flush_or_fail(void);
 
 /* Who fails, and with which status. */
 extern const struct command *command;
+/* To put the terminal right; or NULL. */
+extern void (*before_fail)(void);
 
 /* options.c */
 
@@ -83,7 +91,8 @@ int open_sef(int flags);
 /*
  * The services that @arg names, those of them that have ended left out if one has
  * not. "id:N", "pid:N" and "name:X" are exact. Otherwise a number is a pid if a
- * service has it, and all else a name. None is fail().
+ * service has it, and all else a name, as it is or as escape() shows it. None is
+ * fail().
  *
  * How many; *found is the caller's to free().
  */
@@ -125,6 +134,8 @@ const char *escape(char shown[SHOWN_SIZE], const char *name);
 void print_safely(FILE *out, const char *text, const char *also);
 /* The columns of a terminal that an escaped text takes. */
 int columns(const char *shown);
+/* Cut off what does not fit into so many. */
+void clip(char *shown, int width);
 
 /* "45.2us", "1.23ms", "2s", "1min30s"; 0 is "0s". */
 #define DURATION_SIZE	24

@@ -25,8 +25,7 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "[NAME|PID|id:ID ...]",
-	.doc = "Tell what is known of all services that you may see, or of some; of one in detail. "
-	       "State, cause and settings are those of the watch that thinks worst of the service.",
+	.doc = "Tell what is known of services: of all; or of some, of one in detail.",
 };
 
 static void print_array(const struct view *views, size_t n)

@@ -5,6 +5,11 @@
 
 #include "view.h"
 
+static void print_cell(char *cell, const char *text)
+{
+	snprintf(cell, CELL_SIZE, "%s", text);
+}
+
 static void name_cell(char *cell, const struct view *view)
 {
 	escape(cell, view->status.name);
@@ -23,13 +28,13 @@ static void pid_cell(char *cell, const struct view *view)
 
 static void state_cell(char *cell, const struct view *view)
 {
-	strcpy(cell, sef_state_name(view->status.state));
+	print_cell(cell, sef_state_name(view->status.state));
 }
 
 static void why_cell(char *cell, const struct view *view)
 {
 	if (view->status.misses || view->status.excused)
-		strcpy(cell, sef_why_name(view->status.why));
+		print_cell(cell, sef_why_name(view->status.why));
 }
 
 static void period_cell(char *cell, const struct view *view)
@@ -103,11 +108,11 @@ void make_table(struct table *table, const struct view *views, size_t n)
 		for (c = 0; c < COLUMNS; c++) {
 			cell = table->cells[row][c];
 			if (!row)
-				strcpy(cell, columns_of_table[c].title);
+				print_cell(cell, columns_of_table[c].title);
 			else
 				columns_of_table[c].print(cell, &views[row - 1]);
 			if (!*cell)
-				strcpy(cell, "-");
+				print_cell(cell, "-");
 			width = columns(cell);
 			if (width > table->width[c])
 				table->width[c] = width;

@@ -50,16 +50,41 @@ const char *escape(char shown[SHOWN_SIZE], const char *name)
 	return shown;
 }
 
+/* One character's bytes, and in *width its columns. */
+static size_t step(const char *shown, int *width)
+{
+	size_t n = printable(shown, strlen(shown), width);
+
+	if (n)
+		return n;
+	*width = 1;
+	return 1;
+}
+
 int columns(const char *shown)
 {
 	int width, sum = 0;
-	size_t n;
 
-	for (; *shown; shown += n ?: 1) {
-		n = printable(shown, strlen(shown), &width);
-		sum += n ? width : 1;
+	while (*shown) {
+		shown += step(shown, &width);
+		sum += width;
 	}
 	return sum;
+}
+
+void clip(char *shown, int width)
+{
+	size_t n;
+	int w;
+
+	while (*shown) {
+		n = step(shown, &w);
+		width -= w;
+		if (width < 0)
+			*shown = '\0';
+		else
+			shown += n;
+	}
 }
 
 static const struct {
@@ -79,7 +104,7 @@ const char *duration(char shown[DURATION_SIZE], uint64_t ns)
 	while (i < ARRAY_SIZE(units) && ns < units[i].ns)
 		i++;
 	if (!ns) {
-		strcpy(shown, "0s");
+		sprintf(shown, "0s");
 	} else if (i == ARRAY_SIZE(units)) {
 		sprintf(shown, "%uns", (unsigned int)ns);
 	} else if (i < 3) {
@@ -99,7 +124,7 @@ const char *duration(char shown[DURATION_SIZE], uint64_t ns)
 				n--;
 		if (shown[n - 1] == '.')
 			n--;
-		strcpy(shown + n, units[i].name);
+		sprintf(shown + n, "%s", units[i].name);
 	}
 	return shown;
 }

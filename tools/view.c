@@ -17,8 +17,8 @@ size_t get_views(int fd, struct sef_status_args *services, size_t n, struct view
 		if (!sef_get_latency(fd, services[i].id, 0, &(*views)[left].latency))
 			left++;
 		else if (errno != ESRCH)
-			fail_errno("cannot ask for the latency of id:%llu",
-				   (unsigned long long)services[i].id);
+			fail_sef("cannot ask for the latency of id:%llu",
+				 (unsigned long long)services[i].id);
 	}
 	free(services);
 	return left;

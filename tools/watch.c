@@ -60,8 +60,7 @@ static const struct argp argp = {
 	.parser = parse,
 	.children = children,
 	.args_doc = "[NAME|PID|id:ID ...]",
-	.doc = "Watch services, and print a line for each verdict and each step taken, until all of "
-	       "them have ended, or a signal tells to. The watches end with this program.",
+	.doc = "Print a line for each verdict on services, and for each step taken.",
 };
 
 /* When it was, by the clock on the wall. */
@@ -250,7 +249,7 @@ static void watch_all(int fd, uint64_t id, bool newcomers)
 		begin_watch(fd, &status);
 	}
 	if (more < 0)
-		fail_errno("cannot list the services");
+		fail_sef("cannot list the services");
 }
 
 static void take_event(int fd, const struct sef_event *event)
@@ -281,7 +280,7 @@ static void watch_named(int fd, int argc, char **argv)
 	for (; argc; argc--, argv++) {
 		find_service(fd, *argv, &status);
 		if (sef_get_status(fd, status.id, &status))
-			fail_errno("cannot watch '%s'", *argv);
+			fail_sef("cannot watch '%s'", *argv);
 		if (!is_watched(&status))
 			begin_watch(fd, &status);
 	}
@@ -294,20 +293,20 @@ int watch_main(int argc, char **argv)
 
 	sef_watch_init(&opt.watch, NS_PER_SEC, NS_PER_SEC);
 	first = parse_options(&argp, argc, argv, 0, NULL);
-	if (opt.all == (first < argc))
+	if (opt.all ? first < argc : first == argc)
 		fail("say which services: either --all, or NAME|PID|id:ID ...");
 	fd = open_sef(O_NONBLOCK);
 	catch_signals();
 	if (opt.all) {
 		if (sef_newcomers(fd, 1))
-			fail_errno("cannot be told of newcomers");
+			fail_sef("cannot be told of newcomers");
 		watch_all(fd, 1, false);
 	}
 	watch_named(fd, argc - first, argv + first);
 	while ((opt.all || nr_watched) && wait_for(fd, UINT64_MAX) == WOKEN_BY_EVENT) {
 		n = sef_read_events(fd, events, ARRAY_SIZE(events));
 		if (n < 0)
-			fail_errno("cannot read events");
+			fail_sef("cannot read events");
 		for (i = 0; i < n; i++)
 			take_event(fd, &events[i]);
 	}
