@@ -89,7 +89,7 @@ void probe_parse(struct probe *probe, const char *arg)
 }
 
 /* In the probe's process. Why it fails is told once, not each time. */
-static void __attribute__((noreturn, format(printf, 2, 3)))
+static void __attribute__((__noreturn__, format(printf, 2, 3)))
 lose(const struct run *run, const char *format, ...)
 {
 	va_list args;

@@ -98,7 +98,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		run->limit = parse_number("--restart-limit", arg, UINT32_MAX);
 		break;
 	case KEY_STOP:
-		run->stop_ns = strcmp(arg, "none") ? parse_time("--stop-timeout", arg) : 0;
+		run->stop_ns = parse_time_or_none("--stop-timeout", arg);
 		break;
 	case KEY_REQUIRE:
 		run->require = true;
