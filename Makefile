@@ -77,6 +77,11 @@ test-debug: ## the same on instrumented kernels (KASAN, lockdep, leaks, faults; 
 	@vm/deps test
 	@STRESS_SECONDS=60 vm/test kasan kcsan
 
+lint: ## let every checker look at every file
+	@vm/deps lint
+	@vm/fetch 6.12 kselftest
+	@.ci/lint
+
 coverage: ## which lines and branches of the module the selftests reach
 	@vm/deps test
 	@vm/coverage
@@ -110,4 +115,4 @@ clean-cache: clean ## the same, and the cache of VM kernels
 	rm -rf $(foreach d,[1-9].* kasan kcsan coverage busybox kselftest tmp.* lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
-.PHONY: all help headers load unload install lib install-lib tools install-tools modules vm shell demo test test-debug coverage trial trial-why bench fetch-new clean clean-cache
+.PHONY: all help headers load unload install lib install-lib tools install-tools modules vm shell demo test test-debug lint coverage trial trial-why bench fetch-new clean clean-cache

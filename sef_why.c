@@ -92,15 +92,16 @@ static int sef_task_syscall(struct task_struct *task)
 }
 
 /* What current does, upon which an interrupt has come. */
-static void sef_look_at_current(enum sef_mode *mode, int *syscall)
+static enum sef_mode sef_look_at_current(int *syscall)
 {
 	struct pt_regs *regs = get_irq_regs();
 
 	if (!regs)	/* on PREEMPT_RT a timer is no interrupt */
-		return;
-	*mode = user_mode(regs) ? SEF_MODE_USER : SEF_MODE_KERNEL;
-	if (*mode == SEF_MODE_KERNEL)
-		*syscall = syscall_get_nr(current, task_pt_regs(current));
+		return SEF_MODE_UNKNOWN;
+	if (user_mode(regs))
+		return SEF_MODE_USER;
+	*syscall = syscall_get_nr(current, task_pt_regs(current));
+	return SEF_MODE_KERNEL;
 }
 
 /* What keeps it from answering at this very moment, whatever it did before? */
@@ -134,7 +135,7 @@ static void sef_look_at(struct task_struct *task, struct sef_look *look)
 	look->state = task_state_to_char(task);
 	look->why = sef_task_is_held(task);
 	if (task == current && look->running)
-		sef_look_at_current(&look->mode, &look->syscall);
+		look->mode = sef_look_at_current(&look->syscall);
 	else if (!look->running)
 		look->syscall = sef_task_syscall(task);
 }
@@ -272,13 +273,12 @@ static void sef_probe_answer(void *data)
 
 	probe->time = ktime_get();
 	probe->thread = task_pid(current);
-	probe->mode = SEF_MODE_UNKNOWN;
 	probe->syscall = -1;
-	sef_look_at_current(&probe->mode, &probe->syscall);
+	probe->mode = sef_look_at_current(&probe->syscall);
 	/* From here on the probe may be gone, if it is not ours to free. */
 	if (atomic_xchg(&probe->state, SEF_PROBE_ANSWERED) != SEF_PROBE_LEFT)
 		return;
-	kfree_rcu(container_of(probe, struct sef_watch, probe), rcu);
+	sef_watch_free_memory(container_of(probe, struct sef_watch, probe));
 	atomic_dec(&sef_probes_left);
 }
 
@@ -384,9 +384,9 @@ static void sef_watch_take_stack(struct sef_watch *watch,
 				 struct task_struct *task,
 				 const struct sef_look *look)
 {
-	if (watch->max_stack && !look->running && !look->runnable)
+	if (watch->stack && !look->running && !look->runnable)
 		watch->nr_stack = sef_stack_save(task, watch->stack,
-						 watch->max_stack);
+						 SEF_STACK_DEPTH);
 }
 
 static void sef_evidence_begin(struct sef_evidence *evidence,
