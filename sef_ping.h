@@ -174,6 +174,7 @@ struct sef_look {
 	enum sef_why		why;		/* what holds it now, or UNKNOWN */
 	enum sef_mode		mode;		/* of one that runs */
 	int			syscall;	/* that it is in, or -1 */
+	const struct task_struct *task;		/* only to compare with */
 	pid_t			tid;		/* 0: there is none any more */
 	unsigned int		cpu;
 	char			state;		/* as in /proc/PID/stat */
