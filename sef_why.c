@@ -57,7 +57,7 @@ static bool sef_task_is_runnable(struct task_struct *task)
 	unsigned int state = READ_ONCE(task->__state);
 
 	return (state == TASK_RUNNING || state == TASK_WAKING) &&
-	       !READ_ONCE(task->on_cpu);
+	       !sef_task_on_cpu(task);
 }
 
 /*
@@ -84,7 +84,7 @@ static u64 sef_task_waited(struct task_struct *task)
 static bool sef_task_still_sleeps(struct task_struct *task,
 				  const struct sef_look *look)
 {
-	return !READ_ONCE(task->on_cpu) &&
+	return !sef_task_on_cpu(task) &&
 	       data_race(task->nvcsw) == look->voluntary &&
 	       data_race(task->nivcsw) == look->involuntary;
 }
@@ -164,7 +164,7 @@ static void sef_look_at(struct task_struct *task, struct sef_look *look)
 	look->task = task;
 	look->tid = task_pid_nr(task);
 	look->cpu = task_cpu(task);
-	look->running = READ_ONCE(task->on_cpu);
+	look->running = sef_task_on_cpu(task);
 	look->runnable = sef_task_is_runnable(task);
 	look->state = task_state_to_char(task);
 	look->why = sef_task_is_held(task);
