@@ -24,11 +24,10 @@ static int sup;		/* sef's or a timerfd */
 static int epoll;
 
 /*
- * The kernel's own deadline: what its timer was set to last. In user space it is known
- * only within the length of a system call. The tracepoint is off again before the
- * deadline, so that it is no part of what is measured.
+ * The kernel's own deadline: what the timer with this function was set to last. In user
+ * space it is known only within the length of a system call.
  */
-static unsigned long long traced_deadline(void)
+static unsigned long long traced_deadline(const char *function)
 {
 	unsigned long long deadline = 0;
 	FILE *f = fopen(TRACING "trace", "re");
@@ -37,34 +36,21 @@ static unsigned long long traced_deadline(void)
 
 	if (!f)
 		err(1, "cannot read " TRACING "trace");
-	while (fgets(line, sizeof(line), f))
-		if (strstr(line, "function=sef_queue_expire")) {
-			at = strstr(line, "softexpires=");
-			if (at)
-				deadline = strtoull(at + strlen("softexpires="), NULL, 10);
-		}
+	while (fgets(line, sizeof(line), f)) {
+		at = strstr(line, function) ? strstr(line, "softexpires=") : NULL;
+		if (at)
+			deadline = strtoull(at + strlen("softexpires="), NULL, 10);
+	}
 	fclose(f);
 	return deadline;
 }
 
-static unsigned long long arm_sef(void)
+static void arm_sef(void)
 {
-	unsigned long long earliest, latest, deadline;
-	int service = open_sef(0);
-	__u64 id = register_service(service, -1);
+	__u64 id = register_service(open_sef(0), -1);
 
-	write_to(TRACING "trace", "");
-	write_to(TRACING "events/timer/hrtimer_start/enable", "1");
-	earliest = now_ns() + TIMEOUT;
 	/* It gave no sign of life yet: so it is pinged at once. */
 	watch(sup, id, HOUR, TIMEOUT, 0);
-	latest = now_ns() + TIMEOUT;
-	sleep_ns(TRACED);
-	write_to(TRACING "events/timer/hrtimer_start/enable", "0");
-	deadline = traced_deadline();
-	if (deadline < earliest || deadline > latest)
-		errx(1, "the trace has %llu for a deadline, not %llu to %llu", deadline, earliest, latest);
-	return deadline;
 }
 
 static void disarm_sef(void)
@@ -80,17 +66,12 @@ static void disarm_sef(void)
 		err(1, "cannot unwatch");
 }
 
-static unsigned long long arm_timerfd(void)
+static void arm_timerfd(void)
 {
-	unsigned long long deadline = now_ns() + TIMEOUT;
-	struct itimerspec at = {
-		.it_value = { .tv_sec = deadline / SEC, .tv_nsec = deadline % SEC },
-	};
+	struct itimerspec after = { .it_value = { .tv_nsec = TIMEOUT } };
 
-	if (timerfd_settime(sup, TFD_TIMER_ABSTIME, &at, NULL))
+	if (timerfd_settime(sup, 0, &after, NULL))
 		err(1, "cannot set a timer");
-	sleep_ns(TRACED);
-	return deadline;
 }
 
 static void disarm_timerfd(void)
@@ -114,12 +95,33 @@ static void open_timerfd(void)
 static const struct kind {
 	const char *name;
 	void (*open)(void);
-	unsigned long long (*arm)(void);	/* gives the deadline */
+	void (*arm)(void);		/* a deadline TIMEOUT from now */
 	void (*disarm)(void);
+	const char *function;		/* of the kernel's timer */
 } kinds[] = {
-	{ "timerfd", open_timerfd, arm_timerfd, disarm_timerfd },
-	{ "sef", open_sup, arm_sef, disarm_sef },
+	{ "timerfd", open_timerfd, arm_timerfd, disarm_timerfd,
+	  "function=timerfd_tmrproc" },
+	{ "sef", open_sup, arm_sef, disarm_sef, "function=sef_queue_expire" },
 };
+
+/* The tracepoint is off again before the deadline: it is no part of what is measured. */
+static unsigned long long arm(const struct kind *kind)
+{
+	unsigned long long earliest, latest, deadline;
+
+	write_to(TRACING "trace", "");
+	write_to(TRACING "events/timer/hrtimer_start/enable", "1");
+	earliest = now_ns() + TIMEOUT;
+	kind->arm();
+	latest = now_ns() + TIMEOUT;
+	sleep_ns(TRACED);
+	write_to(TRACING "events/timer/hrtimer_start/enable", "0");
+	deadline = traced_deadline(kind->function);
+	if (deadline < earliest || deadline > latest)
+		errx(1, "the trace has %llu for a deadline, not %llu to %llu", deadline,
+		     earliest, latest);
+	return deadline;
+}
 
 static void measure(const struct kind *kind, const char *how)
 {
@@ -134,7 +136,7 @@ static void measure(const struct kind *kind, const char *how)
 	if (sup < 0 || epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, sup, &event))
 		err(1, "epoll");
 	for (i = 0; i < SAMPLES; i++) {
-		deadline = kind->arm();
+		deadline = arm(kind);
 		if (epoll_wait(epoll, &event, 1, -1) != 1)
 			err(1, "epoll_wait");
 		results[i] = now_ns() - deadline;

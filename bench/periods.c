@@ -13,7 +13,6 @@
 
 #include "bench.h"
 
-
 #define WINDOWS	5
 
 static volatile unsigned long *spins;	/* shared with the spinner */
