@@ -46,14 +46,13 @@ static const struct {
 /* One number and its unit; < 0 for neither. */
 static double parse_part(const char **from)
 {
-	char *end;
+	size_t len = strspn(*from, "0123456789."), i;
 	double n;
-	size_t len, i;
+	char *end;
 
-	if (!strchr("0123456789.", **from))
-		return -1;
+	/* Neither "inf", nor hexadecimal, nor with an exponent. */
 	n = strtod(*from, &end);
-	if (end == *from)
+	if (!len || end != *from + len)
 		return -1;
 	len = strcspn(end, "0123456789.");
 	*from = end + len;
@@ -240,7 +239,7 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 	case KEY_RESTART:
 		set_last(watch, SEF_LAST_RESTART, "--restart-machine", arg);
 		break;
-	case ARGP_KEY_END:
+	case ARGP_KEY_SUCCESS:
 		if (watch->slack_ns > watch->period_ns)
 			fail("--slack: it may not exceed the period");
 		break;
