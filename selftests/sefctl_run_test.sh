@@ -89,7 +89,7 @@ ends() { # ends STATUS PATTERN WHAT OPTION ... -- COMMAND ...
 fast="-p 300ms -t 300ms"
 
 echo "TAP version 13"
-echo "1..107"
+echo "1..112"
 mkfifo "$dir/stdout" "$dir/stderr" || exit 1
 
 # Exit status.
@@ -240,6 +240,20 @@ expect "systemd: status: up and running" "systemd-notify: its status"
 expect "systemd: ready" "systemd-notify: ready"
 expect "systemd: unresponsive, *" "and then silent"
 end 134 "a script with systemd-notify"
+
+# A service of systemd as it is.
+mkdir -p /run
+mount -t tmpfs none /run
+start --name journald --probe notify -p 500ms -t 1s --kill 1s -- "$TOOLS/systemd-journald"
+expect "journald: ready" "systemd-journald is ready"
+sleep 5
+pid=$(cat "/proc/$run/task/$run/children")
+[ -n "$pid" ] && kill -STOP ${pid% }
+report $? "its WATCHDOG=1 keeps it alive"
+expect "journald: unresponsive, *: stopped*; sent SIGABRT" "stopped it is found out"
+expect "journald: dead: killed by SIGKILL" "and killed"
+end 137 "as it would be by systemd"
+umount /run
 
 # A supervisor above: here another sefctl run.
 start --name outer $fast --probe notify --grace 1h -- \

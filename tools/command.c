@@ -190,7 +190,8 @@ void command_stopping(struct run *run)
 
 /*
  * The verdict is the kernel's: by the reply policy no pong counts any more, and a
- * deadline is near, if not so near that what follows is pinged all the time. Nothing excuses one that says itself that it is wrong.
+ * deadline is near, if not so near that it is pinged all the time from then on. Nothing
+ * excuses one that says itself that it is wrong.
  */
 void command_condemned(struct run *run)
 {

@@ -53,7 +53,8 @@ static struct {
 enum { KEY_REQUIRE = 0x200, KEY_PATIENCE, KEY_TIMEOUT, KEY_UID, KEY_NO_DISARM };
 
 static const struct argp_option options[] = {
-	{ "require", KEY_REQUIRE, "NAME", 0, "services of that name are to be alive; again for more", 0 },
+	{ "require", KEY_REQUIRE, "NAME", 0,
+	  "services of that name are to be alive; again for more", 0 },
 	{ "patience", KEY_PATIENCE, "TIME", 0, "feed on for TIME after one is not (10s)", 0 },
 	{ "device-timeout", KEY_TIMEOUT, "TIME", 0, "reset the machine when not fed for TIME", 0 },
 	{ "uid", KEY_UID, "UID", 0, "only services of that user count", 0 },
@@ -247,7 +248,7 @@ static void set_timeout(uint32_t can)
 
 	if (opt.timeout_ns && !(can & WDIOF_SETTIMEOUT)) {
 		disarm();
-		fail("--device-timeout: %s has a timeout of its own, which cannot be set", device.path);
+		fail("--device-timeout: %s has a timeout that cannot be set", device.path);
 	}
 	if (opt.timeout_ns && ioctl(device.fd, WDIOC_SETTIMEOUT, &seconds)) {
 		disarm();

@@ -112,7 +112,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-static const struct argp_child watch_child[] = { { &watch_argp, 0, "Timing and steps:", 1 }, { 0 } };
+static const struct argp_child watch_child[] = {
+	{ &watch_argp, 0, "Timing and steps:", 1 },
+	{ 0 }
+};
 
 static const struct argp argp = {
 	.options = options,
