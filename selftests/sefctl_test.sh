@@ -12,16 +12,16 @@ status_tells() { # 22 results
 	is web "/0/state /0/watches /0/period_ns /0/latency/headroom_ns /0/latency/count" "unwatched 0 0 null 0" \
 		"unwatched: no settings"
 	# What one supervisor asks for the others see.
-	begin watch web -p 3s -t 2s --tolerate 7 --slack 5ms --grace 4s --extend 6s --strict \
+	begin watch web -p 3s -t 2s --tolerate 7 --slack 1130us --grace 90s --extend 0.099999999s --strict \
 		--excuse stopped,frozen --signal USR1 --kill 9s --restart-machine 1min
 	is web "/0/watches /0/period_ns /0/timeout_ns /0/tolerate /0/slack_ns /0/grace_ns /0/extend_ns" \
-		"1 3000000000 2000000000 7 5000000 4000000000 6000000000" "settings"
+		"1 3000000000 2000000000 7 1130000 90000000000 99999999" "settings"
 	is web "/0/watch_flags /0/excuse /0/signal /0/kill_ns /0/last /0/last_ns" \
 		"1 20 10 9000000000 2 60000000000" "steps"
 	run 0 status web
 	for line in "pid  *$pid" "uid  *0" "registered  *.* ago" "watches  *1" "period  *3s" "timeout  *2s" \
-		"tolerates  *7 misses in a row" "excuses  *stopped,frozen" "strict  *yes" "slack  *5ms" \
-		"grace  *4s" "extends  *6s" "signal  *SIGUSR1 when unresponsive" "SIGKILL  *9s after the deadline" \
+		"tolerates  *7 misses in a row" "excuses  *stopped,frozen" "strict  *yes" "slack  *1.13ms" \
+		"grace  *1min30s" "extends  *99.9ms" "signal  *SIGUSR1 when unresponsive" "SIGKILL  *9s after the deadline" \
 		"last step  *the machine restarts, 1min after that"; do
 		grep -q "^  $line$" "$dir/out"
 		report $? "in detail: $line"
