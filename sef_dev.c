@@ -29,8 +29,15 @@ static_assert(sizeof(struct sef_request) == 24);
 /* The role, once it is taken, and all that goes with it. */
 static enum sef_role sef_role(struct sef_file *file)
 {
-	/* Pairs with the stores in sef_register() and sef_set_watch(). */
+	/* Pairs with sef_take_role(). */
 	return smp_load_acquire(&file->role);
+}
+
+/* The service, or the supervisor, is there. */
+static void sef_take_role(struct sef_file *file, enum sef_role role)
+{
+	/* Pairs with sef_role(). */
+	smp_store_release(&file->role, role);
 }
 
 /* Only who registered it answers for a service, whoever has its file. */
@@ -76,8 +83,7 @@ static int sef_register(struct sef_file *file, void *data)
 	err = file->role == SEF_ROLE_NONE ? sef_service_publish(svc) : -EBUSY;
 	if (!err) {
 		file->service = svc;
-		/* Pairs with sef_role(): the service comes with the role. */
-		smp_store_release(&file->role, SEF_ROLE_SERVICE);
+		sef_take_role(file, SEF_ROLE_SERVICE);
 	}
 	mutex_unlock(&file->lock);
 
@@ -162,23 +168,47 @@ static int sef_check_watch(const struct sef_watch_args *args)
 	return 0;
 }
 
+/* Of a file that is no service's: it may take the role, or has it. */
+static struct sef_supervisor *sef_file_supervisor(struct sef_file *file)
+{
+	struct sef_supervisor *sup = file->supervisor;
+
+	lockdep_assert_held(&file->lock);
+
+	if (file->role == SEF_ROLE_SERVICE)
+		return ERR_PTR(-EBADFD);
+	if (sup)
+		return sup;
+	sup = kzalloc(sizeof(*sup), GFP_KERNEL_ACCOUNT);
+	if (!sup)
+		return ERR_PTR(-ENOMEM);
+	sup->watches = RB_ROOT;
+	sup->wait = &file->wait;
+	INIT_LIST_HEAD(&sup->by_newcomers);
+	spin_lock_init(&sup->lock);
+	INIT_LIST_HEAD(&sup->queue);
+	file->supervisor = sup;
+	return sup;
+}
+
 /* The file's part of it, once nothing is left to be found wrong before. */
 static int sef_file_watch(struct sef_file *file, struct sef_watch_args *args,
 			  struct pid *process)
 {
-	struct sef_watch *spare = sef_watch_alloc(&file->supervisor);
-	int err = -EBADFD;
-
-	if (!spare)
-		return -ENOMEM;
+	struct sef_watch *spare = NULL;
+	struct sef_supervisor *sup;
+	int err;
 
 	mutex_lock(&file->lock);
-	if (file->role != SEF_ROLE_SERVICE)
-		err = sef_watch_apply(&file->supervisor, &file->account, args,
-				      process, &spare);
+	sup = sef_file_supervisor(file);
+	err = PTR_ERR_OR_ZERO(sup);
+	if (!err) {
+		spare = sef_watch_alloc(sup);
+		err = spare ? sef_watch_apply(sup, &file->account, args, process,
+					      &spare) : -ENOMEM;
+	}
 	if (!err)
-		/* Pairs with sef_role(). */
-		smp_store_release(&file->role, SEF_ROLE_SUPERVISOR);
+		sef_take_role(file, SEF_ROLE_SUPERVISOR);
 	mutex_unlock(&file->lock);
 
 	sef_watch_free(spare);
@@ -209,18 +239,19 @@ static int sef_set_watch(struct sef_file *file, void *data)
 static int sef_set_newcomers(struct sef_file *file, void *data)
 {
 	struct sef_newcomers_args *args = data;
-	int err = -EBADFD;
+	struct sef_supervisor *sup;
+	int err;
 
 	if (args->flags || args->on > 1)
 		return -EINVAL;
 
 	mutex_lock(&file->lock);
-	if (file->role != SEF_ROLE_SERVICE) {
-		err = sef_newcomers(&file->supervisor, &file->account, args->on);
-		/* Pairs with sef_role(). */
-		if (!err)
-			smp_store_release(&file->role, SEF_ROLE_SUPERVISOR);
-	}
+	sup = sef_file_supervisor(file);
+	err = PTR_ERR_OR_ZERO(sup);
+	if (!err)
+		err = sef_newcomers(sup, &file->account, args->on);
+	if (!err)
+		sef_take_role(file, SEF_ROLE_SUPERVISOR);
 	mutex_unlock(&file->lock);
 	return err;
 }
@@ -234,7 +265,7 @@ static int sef_unwatch(struct sef_file *file, void *data)
 		return -EBADFD;
 
 	mutex_lock(&file->lock);
-	watch = sef_watch_find(&file->supervisor, args->id);
+	watch = sef_watch_find(file->supervisor, args->id);
 	if (watch)
 		sef_watch_remove(watch, &file->account);
 	mutex_unlock(&file->lock);
@@ -251,7 +282,7 @@ static int sef_ping(struct sef_file *file, void *data)
 		return -EBADFD;
 
 	mutex_lock(&file->lock);
-	watch = sef_watch_find(&file->supervisor, args->id);
+	watch = sef_watch_find(file->supervisor, args->id);
 	if (watch)
 		err = sef_watch_ask(watch, &args->seq);
 	mutex_unlock(&file->lock);
@@ -267,7 +298,7 @@ static int sef_get_status(struct sef_file *file, void *data)
 		return -EINVAL;
 
 	mutex_lock(&file->lock);
-	err = sef_status(&file->supervisor, args);
+	err = sef_status(file->supervisor, args);
 	mutex_unlock(&file->lock);
 	return err;
 }
@@ -284,7 +315,7 @@ static int sef_get_why(struct sef_file *file, void *data)
 		return -EBADFD;
 
 	mutex_lock(&file->lock);
-	watch = sef_watch_find(&file->supervisor, args->id);
+	watch = sef_watch_find(file->supervisor, args->id);
 	if (watch)
 		err = sef_why_of_watch(watch, args);
 	mutex_unlock(&file->lock);
@@ -300,7 +331,7 @@ static int sef_get_latency(struct sef_file *file, void *data)
 		return -EINVAL;
 
 	mutex_lock(&file->lock);
-	err = sef_latency(&file->supervisor, args);
+	err = sef_latency(file->supervisor, args);
 	mutex_unlock(&file->lock);
 	return err;
 }
@@ -509,7 +540,7 @@ static void sef_newcomers_untake(struct sef_supervisor *sup,
  */
 static void sef_event_untake(struct sef_file *file, const struct sef_news *news)
 {
-	struct sef_supervisor *sup = &file->supervisor;
+	struct sef_supervisor *sup = file->supervisor;
 	struct sef_watch *watch;
 
 	mutex_lock(&file->lock);
@@ -538,7 +569,7 @@ static bool sef_has_event(struct sef_supervisor *sup)
 static ssize_t sef_read_events(struct sef_file *file, char __user *buf,
 			       size_t count, bool nonblock)
 {
-	struct sef_supervisor *sup = &file->supervisor;
+	struct sef_supervisor *sup = file->supervisor;
 	size_t done = 0, size = sizeof(struct sef_event);
 	struct sef_news news;
 	int err;
@@ -594,7 +625,7 @@ static __poll_t sef_dev_poll(struct file *filp, poll_table *wait)
 	case SEF_ROLE_SERVICE:
 		return sef_service_poll(file->service);
 	case SEF_ROLE_SUPERVISOR:
-		return sef_has_event(&file->supervisor) ?
+		return sef_has_event(file->supervisor) ?
 		       EPOLLIN | EPOLLRDNORM : 0;
 	default:
 		return EPOLLERR;
@@ -623,30 +654,33 @@ static int sef_dev_open(struct inode *inode, struct file *filp)
 	}
 	mutex_init(&file->lock);
 	init_waitqueue_head(&file->wait);
-	file->supervisor.watches = RB_ROOT;
-	file->supervisor.wait = &file->wait;
-	INIT_LIST_HEAD(&file->supervisor.by_newcomers);
-	spin_lock_init(&file->supervisor.lock);
-	INIT_LIST_HEAD(&file->supervisor.queue);
 	filp->private_data = file;
 	return stream_open(inode, filp);
+}
+
+static void sef_supervisor_end(struct sef_file *file)
+{
+	struct sef_supervisor *sup = file->supervisor;
+	struct rb_node *node;
+
+	if (!sup)
+		return;
+	mutex_lock(&file->lock);
+	while ((node = rb_first(&sup->watches)))
+		sef_watch_remove(rb_entry(node, struct sef_watch, by_id),
+				 &file->account);
+	sef_newcomers(sup, &file->account, false);
+	mutex_unlock(&file->lock);
+	kfree(sup);
 }
 
 static int sef_dev_release(struct inode *inode, struct file *filp)
 {
 	struct sef_file *file = filp->private_data;
-	struct rb_node *node;
 
 	if (file->role == SEF_ROLE_SERVICE)
 		sef_service_close(file->service);
-
-	mutex_lock(&file->lock);
-	while ((node = rb_first(&file->supervisor.watches)))
-		sef_watch_remove(rb_entry(node, struct sef_watch, by_id),
-				 &file->account);
-	sef_newcomers(&file->supervisor, &file->account, false);
-	mutex_unlock(&file->lock);
-
+	sef_supervisor_end(file);
 	sef_account_close(&file->account);
 	mutex_destroy(&file->lock);
 	kfree(file);

@@ -215,7 +215,17 @@ static void sef_watch_look(struct sef_watch *watch)
 	trace_sef_look(watch);
 }
 
-/* What tells most: what excuses, then the machine, then the second look. */
+/* No stall of the machine is what keeps a thread from answering that is held. */
+static bool sef_why_is_held(enum sef_why why)
+{
+	return why == SEF_WHY_STOPPED || why == SEF_WHY_TRACED ||
+	       why == SEF_WHY_FROZEN || why == SEF_WHY_EXITING;
+}
+
+/*
+ * What tells most: what excuses; then what holds the thread at the deadline, the
+ * machine, the second look.
+ */
 static enum sef_why sef_watch_weigh(struct sef_watch *watch,
 				    enum sef_why second)
 {
@@ -227,7 +237,8 @@ static enum sef_why sef_watch_weigh(struct sef_watch *watch,
 		return second;
 	if (watch->set.excuse & SEF_EXCUSE(first))
 		return first;
-	if (watch->stalled)
+	if (watch->stalled && (watch->set.excuse & SEF_EXCUSE(SEF_WHY_STALLED) ||
+			       !sef_why_is_held(second)))
 		return SEF_WHY_STALLED;
 	return second ?: first;
 }
@@ -495,14 +506,13 @@ static inline void sef_watch_pong(struct sef_watch *watch, struct sef_service *s
 
 	lockdep_assert_held(&svc->lock);
 
-	if (watch->set.flags & SEF_WATCH_STRICT &&
-	    (how != SEF_PONG_NAMED || seq < watch->last_seq))
-		return;
-	if (ktime_after(due, watch->due))
-		watch->due = due;
 	/* What was answered otherwise is not answered for a strict watch. */
 	if (!(watch->set.flags & SEF_WATCH_STRICT))
 		seq = svc->pong_seq;
+	else if (how != SEF_PONG_NAMED || seq < watch->last_seq)
+		return;
+	if (likely(ktime_after(due, watch->due)))
+		watch->due = due;
 	if (watch->seq && seq >= watch->seq)
 		sef_watch_answered(watch, how, now);
 	watch->extend_end = 0;
@@ -717,7 +727,7 @@ static __always_inline void sef_service_record(struct sef_service *svc, u64 seq,
 	/* They tell how long it was silent: the pong is its end. */
 	list_for_each_entry(watch, &svc->watches, by_service)
 		sef_watch_pong(watch, svc, seq, how, now, alive);
-	if (ktime_after(alive, svc->pong_time))
+	if (likely(ktime_after(alive, svc->pong_time)))
 		svc->pong_time = alive;
 }
 
@@ -780,6 +790,14 @@ static __always_inline void sef_service_answer(struct sef_service *svc, u64 seq,
 		svc->cb.ping_reply(svc, seq, how, now);
 }
 
+/* May it be answered by its number? */
+static long sef_service_check_named(struct sef_service *svc, u64 named)
+{
+	if (named > svc->ping_seq)
+		return -EINVAL;
+	return named > sef_service_last_answered(svc) ? 0 : -ESTALE;
+}
+
 /*
  * The service calls: let its reply policy answer. 0 names no ping. What it returns is
  * the ioctl's, as it is.
@@ -790,13 +808,11 @@ long sef_service_pong(struct sef_service *svc, u64 named)
 	long err = 0;
 
 	spin_lock_irq(&svc->lock);
-	if (unlikely(svc->end)) {
+	if (unlikely(svc->end))
 		err = -ESRCH;	/* it is a proxy that calls */
-	} else if (named > svc->ping_seq) {
-		err = -EINVAL;
-	} else if (named && named <= sef_service_last_answered(svc)) {
-		err = -ESTALE;
-	} else {
+	else if (named)
+		err = sef_service_check_named(svc, named);
+	if (!err) {
 		if (svc->speaker != task_pid(current) &&
 		    !sef_service_is_proxied(svc)) {
 			was = svc->speaker;
@@ -842,7 +858,7 @@ static u64 sef_watch_extend(struct sef_watch *watch, u64 extend_ns, ktime_t now)
 /* In: what it asks for; out: what every watch grants. */
 int sef_service_extend(struct sef_service *svc, u64 *extend_ns)
 {
-	u64 asked = *extend_ns;
+	u64 asked = *extend_ns, granted = asked;
 	struct sef_watch *watch;
 	ktime_t now;
 
@@ -855,7 +871,8 @@ int sef_service_extend(struct sef_service *svc, u64 *extend_ns)
 	/* A pong ends an extension: one stored before is not to end this one. */
 	sef_service_collect(svc, now);
 	list_for_each_entry(watch, &svc->watches, by_service)
-		*extend_ns = min(*extend_ns, sef_watch_extend(watch, asked, now));
+		granted = min(granted, sef_watch_extend(watch, asked, now));
+	*extend_ns = granted;
 	spin_unlock_irq(&svc->lock);
 	return 0;
 }

@@ -23,8 +23,9 @@
  * does it wait for a CPU that was probed and does not answer: such a CPU frees the
  * memory when it answers.
  *
- * A struct sef_supervisor is part of its file. Only its watches point at it, and
- * release() removes them before the file is freed.
+ * A struct sef_supervisor is made for a file that is to take that role, and lives
+ * as long as the file. Only its watches point at it, and release() removes them
+ * before.
  *
  * A struct sef_user, the counts of one user, is held by the accounts of files and
  * services.
@@ -141,11 +142,11 @@ enum sef_role {
 
 struct sef_file {
 	struct mutex		lock;		/* role and watches */
-	enum sef_role		role;
 	wait_queue_head_t	wait;		/* read and poll, in any role */
 	struct sef_account	account;
 	struct sef_service	*service;	/* with SEF_ROLE_SERVICE */
-	struct sef_supervisor	supervisor;	/* with SEF_ROLE_SUPERVISOR */
+	struct sef_supervisor	*supervisor;	/* with SEF_ROLE_SUPERVISOR */
+	enum sef_role		role;
 };
 
 /* How an answer comes. */
@@ -171,15 +172,15 @@ enum sef_mode {
 /* What is known of a thread at one moment. */
 struct sef_look {
 	ktime_t			time;
-	enum sef_why		why;		/* what holds it now, or UNKNOWN */
-	enum sef_mode		mode;		/* of one that runs */
 	int			syscall;	/* that it is in, or -1 */
 	const struct task_struct *task;		/* only to compare with */
 	pid_t			tid;		/* 0: there is none any more */
 	unsigned int		cpu;
+	enum sef_why		why : 8;	/* what holds it now, or UNKNOWN */
+	enum sef_mode		mode : 8;	/* of one that runs */
 	char			state;		/* as in /proc/PID/stat */
-	bool			running;	/* on a CPU */
-	bool			runnable;	/* and not on one */
+	bool			running : 1;	/* on a CPU */
+	bool			runnable : 1;	/* and not on one */
 	/* ever */
 	u64			waited_ns;	/* for a CPU */
 	u64			ran_ns;		/* on one */
@@ -201,28 +202,28 @@ enum sef_probe_state {
  * answer and then the state.
  */
 struct sef_probe {
-	call_single_data_t	csd;
-	atomic_t		state;
+	struct __call_single_data csd;		/* not aligned: it is seldom used */
 	ktime_t			asked;		/* 0: not since the ping */
+	atomic_t		state;
 	unsigned int		cpu;		/* which */
 	/* the answer */
-	enum sef_mode		mode;
-	int			syscall;
 	ktime_t			time;
 	const struct pid	*thread;	/* only to compare with */
+	enum sef_mode		mode;
+	int			syscall;
 };
 
 /* Of the last ping missed: what the looks at the thread told, and at which. */
 struct sef_evidence {
 	u64			seq;		/* 0: none was missed yet */
 	ktime_t			time;
-	enum sef_why		why;
+	const struct cred	*cred;		/* the thread's, held */
 	int			syscall;
 	pid_t			tid;		/* in the first pid namespace */
 	pid_t			own_tid;	/* in its own */
-	const struct cred	*cred;		/* the thread's, held */
-	bool			dumpable;	/* to those who have the same */
+	enum sef_why		why : 8;
 	char			state;
+	bool			dumpable;	/* to those who have the same */
 	/* in so much time between the looks; 0: there was only one */
 	u64			window_ns;
 	u64			waited_ns;
@@ -250,16 +251,19 @@ struct sef_service {
 	u64			id;
 	struct pid		*pid;		/* the process or thread */
 	struct pid		*owner;		/* who answers: that, or its proxy */
-	enum pid_type		type;		/* PIDTYPE_TGID or _PID: which */
 	struct pid		*process;	/* its process, as a pid too */
+	enum pid_type		type;		/* PIDTYPE_TGID or _PID: which @pid */
+	refcount_t		refs;
 	struct sef_account	account;
 	struct sef_authority	authority;	/* of who registered it */
 	struct eventfd_ctx	*eventfd;	/* or NULL */
 	ktime_t			born;
 	char			name[SEF_NAME_SIZE];
 
-	refcount_t		refs;
-	struct rb_node		node;		/* sef_registry_lock */
+	union {
+		struct rb_node	node;		/* sef_registry_lock */
+		struct rcu_head	rcu;		/* once out of the registry */
+	};
 	struct hlist_node	by_process;	/* sef_registry_lock */
 
 	/* written by the exit hook once, and by @exited given to who looks */
@@ -269,10 +273,12 @@ struct sef_service {
 	bool			exited;
 
 	spinlock_t		lock;		/* all below */
-	struct list_head	watches;
-	unsigned int		nr_watches;
 	bool			closed;		/* its file is */
-	wait_queue_head_t	*wait;		/* the file's, until then */
+	bool			ponged;		/* pong_time is a pong's */
+	unsigned int		nr_watches;
+	unsigned int		nr_maps;	/* of the page */
+	struct list_head	watches;
+	wait_queue_head_t	*wait;		/* the file's, until it is closed */
 	enum sef_state		end;		/* DEAD, GONE, or UNWATCHED */
 	int			exit_code;	/* of one that is DEAD */
 	struct {
@@ -286,14 +292,10 @@ struct sef_service {
 	ktime_t			ping_time;	/* of ping_seq */
 	ktime_t			asked_time;	/* of the first unanswered */
 	ktime_t			pong_time;	/* last sign of life, or born */
-	bool			ponged;		/* pong_time is a pong's */
 	struct pid		*speaker;	/* the thread that ponged last */
 	u64			rtt_ns;
 	struct sef_latency	latency;
 	struct sef_page		*page;		/* or NULL; set once */
-	unsigned int		nr_maps;	/* of the page */
-
-	struct rcu_head		rcu;
 };
 
 enum sef_step {
@@ -313,20 +315,25 @@ struct sef_wakeup {
 struct sef_watch {
 	struct sef_service	*service;	/* holds a reference */
 	struct sef_supervisor	*supervisor;
-	struct rb_node		by_id;		/* sef_file.lock */
+	union {
+		struct rb_node	by_id;		/* sef_file.lock */
+		struct rcu_head	rcu;		/* once it is removed */
+	};
 	u64			nr;		/* no other of the file has it */
-
-	struct rcu_head		rcu;
 
 	/* sef_service.lock */
 	struct list_head	by_service;	/* empty once it is removed */
 	struct sef_wakeup	wakeup;
 	struct sef_watch_args	set;		/* the settings */
 	struct sef_authority	authority;	/* who set them */
-	enum sef_state		state;
+	enum sef_state		state : 8;
+	enum sef_why		why : 8;
+	enum sef_step		step : 8;	/* the next of the escalation */
+	bool			killed : 1;	/* that step was taken */
+	bool			stalled : 1;	/* @stalled_ns is long, and was not given back */
 	u32			misses;
 	u32			excused;
-	enum sef_why		why;
+	u32			nr_stack;	/* of @stack */
 	u64			seq;		/* the ping outstanding, or 0 */
 	u64			last_seq;	/* the last that was, or is */
 	ktime_t			deadline;	/* its own */
@@ -337,15 +344,12 @@ struct sef_watch {
 	ktime_t			probe_time;	/* of its last probe, or MAX */
 	struct sef_probe	probe;
 	u64			stalled_ns;	/* that the machine stood still */
-	bool			stalled;	/* so long, and not given back */
 	ktime_t			due;		/* of the next ping, if none is */
 	ktime_t			grace_end;
 	ktime_t			extend_end;	/* no deadline is earlier */
 	ktime_t			extend_max;	/* nor EXTENDed to later; or 0 */
 	u64			credit_ns;
-	enum sef_step		step;		/* the next of the escalation */
-	ktime_t			step_time;	/* its time, or KTIME_MAX */
-	bool			killed;		/* that step was taken */
+	ktime_t			step_time;	/* of the next step, or KTIME_MAX */
 	u64			asked_seq;	/* a SEF_IOC_PING's, or 0 */
 	ktime_t			asked_time;
 
@@ -358,9 +362,7 @@ struct sef_watch {
 	ktime_t			event_time;
 
 	/* sef_service.lock: the thread's kernel stack, with the evidence */
-	unsigned int		nr_stack;
-	unsigned int		max_stack;	/* 0 without CAP_SYS_ADMIN */
-	unsigned long		stack[];
+	unsigned long		*stack;		/* NULL without CAP_SYS_ADMIN */
 };
 
 /* The look at half the timeout, or NULL while it is still to be taken. */
@@ -474,6 +476,7 @@ int sef_watch_apply(struct sef_supervisor *sup,
 		    struct sef_watch **spare);
 struct sef_watch *sef_watch_alloc(struct sef_supervisor *sup);
 void sef_watch_free(struct sef_watch *watch);
+void sef_watch_free_memory(struct sef_watch *watch);
 struct sef_watch *sef_watch_find(struct sef_supervisor *sup, u64 id);
 void sef_watch_remove(struct sef_watch *watch,
 		      const struct sef_account *account);

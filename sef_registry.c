@@ -44,6 +44,8 @@ static LIST_HEAD(sef_newcomers_list);		/* supervisors who are told */
 static u64 sef_last_id;
 static u64 sef_told_id;				/* the last newcomer told of */
 
+static struct kmem_cache *sef_service_cache, *sef_watch_cache;
+
 /* Unbound: a busy CPU must not hold up the news of a birth. */
 static struct workqueue_struct *sef_work;
 static void sef_newcomers_tell(struct work_struct *work);
@@ -269,7 +271,8 @@ static struct sef_service *
 sef_service_make(struct sef_file *file, const struct sef_register_args *args,
 		 struct pid *process, struct eventfd_ctx *eventfd)
 {
-	struct sef_service *svc = kzalloc(sizeof(*svc), GFP_KERNEL_ACCOUNT);
+	struct sef_service *svc = kmem_cache_zalloc(sef_service_cache,
+						    GFP_KERNEL);
 
 	if (!svc)
 		return ERR_PTR(-ENOMEM);
@@ -307,6 +310,12 @@ struct sef_service *sef_service_new(struct sef_file *file,
 	return svc;
 }
 
+static void sef_service_free_memory(struct rcu_head *rcu)
+{
+	kmem_cache_free(sef_service_cache,
+			container_of(rcu, struct sef_service, rcu));
+}
+
 static void sef_service_free(struct sef_service *svc)
 {
 	/* The hook queues the work, so the hook goes first. */
@@ -320,7 +329,7 @@ static void sef_service_free(struct sef_service *svc)
 	sef_page_free(svc);
 	if (svc->eventfd)
 		eventfd_ctx_put(svc->eventfd);
-	kfree_rcu(svc, rcu);
+	call_rcu(&svc->rcu, sef_service_free_memory);
 }
 
 /* Services that are threads have hooks at their threads. */
@@ -404,17 +413,32 @@ void sef_service_close(struct sef_service *svc)
 
 struct sef_watch *sef_watch_alloc(struct sef_supervisor *sup)
 {
-	bool admin = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
-	unsigned int depth = admin ? SEF_STACK_DEPTH : 0;
-	struct sef_watch *watch;
+	struct sef_watch *watch = kmem_cache_zalloc(sef_watch_cache, GFP_KERNEL);
 
-	watch = kzalloc(struct_size(watch, stack, depth), GFP_KERNEL_ACCOUNT);
 	if (!watch)
 		return NULL;
+	if (ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN)) {
+		watch->stack = kcalloc(SEF_STACK_DEPTH, sizeof(*watch->stack),
+				       GFP_KERNEL_ACCOUNT);
+		if (!watch->stack) {
+			kmem_cache_free(sef_watch_cache, watch);
+			return NULL;
+		}
+	}
 	sef_watch_init(watch, sup);
 	sef_authority_take(&watch->authority);
-	watch->max_stack = depth;
 	return watch;
+}
+
+static void sef_watch_free_rcu(struct rcu_head *rcu)
+{
+	kmem_cache_free(sef_watch_cache, container_of(rcu, struct sef_watch, rcu));
+}
+
+/* The last of it, in any context. */
+void sef_watch_free_memory(struct sef_watch *watch)
+{
+	call_rcu(&watch->rcu, sef_watch_free_rcu);
 }
 
 /* One that was never added, or has been removed; or NULL. */
@@ -424,8 +448,9 @@ void sef_watch_free(struct sef_watch *watch)
 		return;
 	sef_authority_drop(&watch->authority);
 	put_cred(watch->evidence.cred);
+	kfree(watch->stack);
 	if (sef_probe_end(&watch->probe))
-		kfree_rcu(watch, rcu);
+		sef_watch_free_memory(watch);
 }
 
 static bool sef_watch_less(struct rb_node *a, const struct rb_node *b)
@@ -442,10 +467,11 @@ static int sef_watch_cmp(const void *id, const struct rb_node *node)
 	return sought < other ? -1 : sought > other;
 }
 
-/* Under the supervisor's file lock, which keeps what is found. */
+/* Under the supervisor's file lock, which keeps what is found. @sup may be NULL. */
 struct sef_watch *sef_watch_find(struct sef_supervisor *sup, u64 id)
 {
-	struct rb_node *node = rb_find(&id, &sup->watches, sef_watch_cmp);
+	struct rb_node *node = sup ? rb_find(&id, &sup->watches, sef_watch_cmp) :
+				     NULL;
 
 	return rb_entry_safe(node, struct sef_watch, by_id);
 }
@@ -805,6 +831,27 @@ static struct notifier_block sef_pm_block = {
 	.notifier_call = sef_pm_notify,
 };
 
+/* Their objects are freed by RCU. */
+static void sef_caches_exit(void)
+{
+	rcu_barrier();
+	kmem_cache_destroy(sef_watch_cache);
+	kmem_cache_destroy(sef_service_cache);
+}
+
+/* Of their own, since the sizes that kmalloc() has are up to twice as large. */
+static int sef_caches_init(void)
+{
+	sef_service_cache = KMEM_CACHE(sef_service, SLAB_ACCOUNT);
+	if (!sef_service_cache)
+		return -ENOMEM;
+	sef_watch_cache = KMEM_CACHE(sef_watch, SLAB_ACCOUNT);
+	if (sef_watch_cache)
+		return 0;
+	kmem_cache_destroy(sef_service_cache);
+	return -ENOMEM;
+}
+
 int sef_registry_init(void)
 {
 	int err;
@@ -816,9 +863,13 @@ int sef_registry_init(void)
 	 */
 	sef_last_id = ktime_to_us(ktime_get_boottime());
 	sef_told_id = sef_last_id;
+	err = sef_caches_init();
+	if (err)
+		return err;
+	err = -ENOMEM;
 	sef_work = alloc_workqueue("sef", WQ_UNBOUND | WQ_HIGHPRI, 0);
 	if (!sef_work)
-		return -ENOMEM;
+		goto out_caches;
 	err = sef_queue_init();
 	if (err)
 		goto out_work;
@@ -831,6 +882,8 @@ out_queue:
 	sef_queue_exit();
 out_work:
 	destroy_workqueue(sef_work);
+out_caches:
+	sef_caches_exit();
 	return err;
 }
 
@@ -840,4 +893,5 @@ void sef_registry_exit(void)
 	sef_queue_exit();
 	sef_probe_exit();
 	destroy_workqueue(sef_work);
+	sef_caches_exit();
 }

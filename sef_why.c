@@ -57,7 +57,7 @@ static bool sef_task_is_runnable(struct task_struct *task)
 	unsigned int state = READ_ONCE(task->__state);
 
 	return (state == TASK_RUNNING || state == TASK_WAKING) &&
-	       !READ_ONCE(task->on_cpu);
+	       !sef_task_on_cpu(task);
 }
 
 /*
@@ -84,7 +84,7 @@ static u64 sef_task_waited(struct task_struct *task)
 static bool sef_task_still_sleeps(struct task_struct *task,
 				  const struct sef_look *look)
 {
-	return !READ_ONCE(task->on_cpu) &&
+	return !sef_task_on_cpu(task) &&
 	       data_race(task->nvcsw) == look->voluntary &&
 	       data_race(task->nivcsw) == look->involuntary;
 }
@@ -125,19 +125,16 @@ static int sef_task_syscall(struct task_struct *task,
  * registers where we can find them, and on PREEMPT_RT a timer is none at all: then
  * that current is in a system call tells where it is.
  */
-static void sef_look_at_current(enum sef_mode *mode, int *syscall)
+static enum sef_mode sef_look_at_current(int *syscall)
 {
 	struct pt_regs *regs = get_irq_regs();
 
 	if (sef_task_is_worker(current))
-		return;
-	if (regs && user_mode(regs)) {
-		*mode = SEF_MODE_USER;
-		return;
-	}
+		return SEF_MODE_UNKNOWN;
+	if (regs && user_mode(regs))
+		return SEF_MODE_USER;
 	*syscall = syscall_get_nr(current, task_pt_regs(current));
-	if (regs || *syscall >= 0)
-		*mode = SEF_MODE_KERNEL;
+	return regs || *syscall >= 0 ? SEF_MODE_KERNEL : SEF_MODE_UNKNOWN;
 }
 
 /* What keeps it from answering at this very moment, whatever it did before? */
@@ -167,12 +164,12 @@ static void sef_look_at(struct task_struct *task, struct sef_look *look)
 	look->task = task;
 	look->tid = task_pid_nr(task);
 	look->cpu = task_cpu(task);
-	look->running = READ_ONCE(task->on_cpu);
+	look->running = sef_task_on_cpu(task);
 	look->runnable = sef_task_is_runnable(task);
 	look->state = task_state_to_char(task);
 	look->why = sef_task_is_held(task);
 	if (task == current && look->running)
-		sef_look_at_current(&look->mode, &look->syscall);
+		look->mode = sef_look_at_current(&look->syscall);
 	else if (!look->running)
 		look->syscall = sef_task_syscall(task, look);
 }
@@ -321,13 +318,12 @@ static void sef_probe_answer(void *data)
 
 	probe->time = ktime_get();
 	probe->thread = task_pid(current);
-	probe->mode = SEF_MODE_UNKNOWN;
 	probe->syscall = -1;
-	sef_look_at_current(&probe->mode, &probe->syscall);
+	probe->mode = sef_look_at_current(&probe->syscall);
 	/* From here on the probe may be gone, if it is not ours to free. */
 	if (atomic_xchg(&probe->state, SEF_PROBE_ANSWERED) != SEF_PROBE_LEFT)
 		return;
-	kfree_rcu(container_of(probe, struct sef_watch, probe), rcu);
+	sef_watch_free_memory(container_of(probe, struct sef_watch, probe));
 	atomic_dec(&sef_probes_left);
 }
 
@@ -433,9 +429,9 @@ static void sef_watch_take_stack(struct sef_watch *watch,
 				 struct task_struct *task,
 				 const struct sef_look *look)
 {
-	if (!watch->max_stack || look->running || look->runnable)
+	if (!watch->stack || look->running || look->runnable)
 		return;
-	watch->nr_stack = sef_stack_save(task, watch->stack, watch->max_stack);
+	watch->nr_stack = sef_stack_save(task, watch->stack, SEF_STACK_DEPTH);
 	if (!sef_task_still_sleeps(task, look))
 		watch->nr_stack = 0;
 }
