@@ -121,6 +121,11 @@ test-debug: ## the same on instrumented kernels (KASAN, lockdep, leaks, faults; 
 	@vm/deps test
 	@STRESS_SECONDS=60 vm/test kasan kcsan
 
+lint: ## let every checker look at every file
+	@vm/deps lint
+	@vm/fetch 6.12 kselftest
+	@.ci/lint
+
 coverage: ## which lines and branches of the module the selftests reach
 	@vm/deps test
 	@vm/coverage
@@ -131,11 +136,11 @@ trial: ## lateness of a SIGKILL under load, and false verdicts on 1000 services
 	@vm/module $(KERNEL)
 	@trial/run $(KERNEL)
 
-bench: ## what liveness costs, in instructions, beside user space
-	@vm/deps
+bench: ## what liveness costs, in instructions, beside its peers; PARTS="..." for some
+	@vm/deps bench
 	@vm/fetch busybox $(KERNEL)
 	@vm/module $(KERNEL)
-	@bench/run $(KERNEL)
+	@bench/run $(KERNEL) $(PARTS)
 
 trial-why: ## how often the cause of a silence is told right, on KERNELS
 	@vm/deps test
@@ -151,7 +156,7 @@ clean: ## remove everything built here
 
 # Not "distclean": that is what a package's build calls, and this is outside.
 clean-cache: clean ## the same, and the cache of VM kernels
-	rm -rf $(foreach d,[1-9].* kasan kcsan coverage busybox kselftest rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
+	rm -rf $(foreach d,[1-9].* kasan kcsan coverage busybox kselftest promtool rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
-.PHONY: all help headers load unload install install-module install-system install-dkms uninstall sign deb lib install-lib tools install-tools modules vm shell demo test test-packages test-debug coverage trial trial-why bench fetch-new clean clean-cache
+.PHONY: all help headers load unload install install-module install-system install-dkms uninstall sign deb lib install-lib tools install-tools modules vm shell demo test test-packages test-debug lint coverage trial trial-why bench fetch-new clean clean-cache
