@@ -645,8 +645,8 @@ struct sef_latency_args {
  * @pong_seq: the seq of the ping that is answered, and with it every earlier
  *	one. The service stores it, with release. Anything that is not the seq of
  *	a ping sent and not answered yet is ignored.
- * @__reserved1: 0; so that each has a cache line of its own.
- * @__reserved2: 0.
+ * @__reserved1: keeps what the kernel writes and what the service writes apart.
+ * @__reserved2: not used.
  *
  * mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) of a
  * service's file. While it is mapped, a ping is published there at once, and the

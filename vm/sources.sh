@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Where Debian's packages come from. Source it after common.sh.
+
+suite=bookworm
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# The machine's own archive and security archive, whatever mirror or proxy apt
+# is set up with: the base URIs of its indexes that Debian has signed.
+sources() {
+	local main security
+	targets() {
+		# shellcheck disable=SC2016  # apt expands these
+		apt-get indextargets --format '$(REPO_URI)|$(ORIGIN)|$(LABEL)' |
+			sed -n "s/|Debian|$1\$//p" | head -1
+	}
+	main=$(targets Debian)
+	security=$(targets Debian-Security)
+	[ -n "$main" ] ||
+		die "apt knows of no Debian archive: run 'apt-get update' as root, then make again"
+	printf "deb [signed-by=$keyring] %s %s main\n" "$main" "$suite"
+	if [ -n "$security" ]; then
+		printf "deb [signed-by=$keyring] %s %s main\n" "$security" "$suite-security"
+	else
+		printf "deb [signed-by=$keyring] %s %s main\n" "$main" "$suite-backports"
+	fi
+}
