@@ -8,7 +8,6 @@
 
 #include "sef_test.h"
 
-#define PARAMETERS	"/sys/module/sef/parameters/"
 #define LIMIT		5
 
 /* Users that own nothing here. The file is charged to who opens it. */
@@ -19,30 +18,6 @@ FIXTURE(limits)
 {
 	unsigned long services, watches, pings, process;	/* as they were */
 };
-
-static void set_limit(struct __test_metadata *_metadata, const char *path,
-		      unsigned long limit)
-{
-	char buf[24];
-	int fd = open(path, O_WRONLY);
-
-	ASSERT_LE(0, fd)
-		TH_LOG("%s: %s", path, strerror(errno));
-	snprintf(buf, sizeof(buf), "%lu", limit);
-	ASSERT_EQ(strlen(buf), write(fd, buf, strlen(buf)));
-	EXPECT_EQ(0, close(fd));
-}
-
-static unsigned long get_limit(struct __test_metadata *_metadata, const char *path)
-{
-	char buf[24] = "";
-	int fd = open(path, O_RDONLY);
-
-	ASSERT_LE(0, fd);
-	ASSERT_LT(0, read(fd, buf, sizeof(buf) - 1));
-	EXPECT_EQ(0, close(fd));
-	return strtoul(buf, NULL, 10);
-}
 
 FIXTURE_SETUP(limits)
 {

@@ -139,7 +139,8 @@ static const struct sound {
 	{ "=" }, { "\n" }, { "X_OWN=1\xff\xfe" },
 	/* No number: said, and the rest of the message counts. */
 	{ "WATCHDOG_USEC=18446744073709551616", .bad = "WATCHDOG_USEC=18446744073709551616" },
-	{ "WATCHDOG_USEC=99999999999999999999999999", .bad = "WATCHDOG_USEC=99999999999999999999999999" },
+	{ "WATCHDOG_USEC=99999999999999999999999999",
+	  .bad = "WATCHDOG_USEC=99999999999999999999999999" },
 	{ "WATCHDOG_USEC=", .bad = "WATCHDOG_USEC=" },
 	{ "WATCHDOG_USEC=-1\nREADY=1", NOTIFY_READY, .bad = "WATCHDOG_USEC=-1" },
 	{ "WATCHDOG_USEC=+1", .bad = "WATCHDOG_USEC=+1" },
@@ -203,7 +204,8 @@ TEST_F(parser, no_message) {
 }
 
 TEST_F(parser, pick) {
-	static const char text[] = "READY=1\nFDSTORE=1\nSTATUS=a b\n\nWATCHDOG=1\nMAINPID=7\nERRNO=2";
+	static const char text[] =
+		"READY=1\nFDSTORE=1\nSTATUS=a b\n\nWATCHDOG=1\nMAINPID=7\nERRNO=2";
 	char out[sizeof(text)];
 
 	EXPECT_EQ(0, notify_pick(text, sizeof(text), 0, out));

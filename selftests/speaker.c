@@ -39,7 +39,7 @@ static void find_socket(void)
 
 	if (!path)
 		return;
-	strncpy(to.sun_path, path, sizeof(to.sun_path) - 1);
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
 	if (path[0] == '@')
 		to.sun_path[0] = '\0';
 	to_size = offsetof(struct sockaddr_un, sun_path) + strlen(path);

@@ -108,7 +108,10 @@ void command_ended(struct run *run)
 	run->pidfd = -1;
 	run->child = 0;
 	run->asked = 0;
-	run->ready = run->stopping = run->condemned = run->probe_failing = false;
+	run->ready = false;
+	run->stopping = false;
+	run->condemned = false;
+	run->probe_failing = false;
 }
 
 static void watch(struct run *run, struct sef_watch_args args)
@@ -128,8 +131,12 @@ void command_watch(struct run *run)
 			return;
 		args.period_ns = SEF_TIME_MIN_NS;
 		args.timeout_ns = run->stop_ns;
-		args.slack_ns = args.grace_ns = args.kill_ns = args.last_ns = 0;
-		args.tolerate = args.last = 0;
+		args.slack_ns = 0;
+		args.grace_ns = 0;
+		args.tolerate = 0;
+		args.kill_ns = 0;
+		args.last_ns = 0;
+		args.last = SEF_LAST_NONE;
 		args.signal = SIGKILL;
 	}
 	watch(run, args);
@@ -205,15 +212,19 @@ void command_condemned(struct run *run)
 		fail_errno("cannot set the reply policy of '%s'", run->shown);
 	args.period_ns = SEF_TIME_MIN_NS;
 	args.timeout_ns = CONDEMNED_NS;
-	args.slack_ns = args.grace_ns = args.extend_ns = 0;
-	args.tolerate = args.excuse = 0;
+	args.slack_ns = 0;
+	args.grace_ns = 0;
+	args.extend_ns = 0;
+	args.tolerate = 0;
+	args.excuse = 0;
 	command_unwatch(run);
 	watch(run, args);
 }
 
 void command_retime(struct run *run, uint64_t silence_ns)
 {
-	run->watch.period_ns = run->watch.timeout_ns = silence_ns / 2;
+	run->watch.period_ns = silence_ns / 2;
+	run->watch.timeout_ns = silence_ns / 2;
 	if (run->watch.slack_ns > run->watch.period_ns)
 		run->watch.slack_ns = run->watch.period_ns;
 	if (!run->stopping && !run->condemned)

@@ -198,8 +198,8 @@ static void take_event(int fd, const struct sef_event *event)
 	}
 	if (event->state != service->state)
 		say("%s (id:%llu, pid %d): %s, silent for %s%s%s",
-		    escape(shown, service->required->name), (unsigned long long)event->id, event->pid,
-		    sef_state_name(event->state), duration(time, event->silent_ns),
+		    escape(shown, service->required->name), (unsigned long long)event->id,
+		    event->pid, sef_state_name(event->state), duration(time, event->silent_ns),
 		    event->why ? ": " : "", event->why ? cause(why, event) : "");
 	service->state = event->state;
 	if (event->state == SEF_STATE_DEAD || event->state == SEF_STATE_GONE)

@@ -36,7 +36,7 @@ static void manager_open(void)
 	if (manager.fd < 0)
 		fail_errno("cannot make a socket");
 	manager.to.sun_family = AF_UNIX;
-	strcpy(manager.to.sun_path, path);
+	memcpy(manager.to.sun_path, path, strlen(path));
 	if (path[0] == '@')
 		manager.to.sun_path[0] = '\0';
 	manager.size = offsetof(struct sockaddr_un, sun_path) + strlen(path);

@@ -77,7 +77,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_NAME:
 		if (!*arg || strlen(arg) >= SEF_NAME_SIZE)
 			fail("--name: '%s' is not 1 to %d bytes", arg, SEF_NAME_SIZE - 1);
-		run->name = arg;
+		memcpy(run->name, arg, strlen(arg) + 1);
 		break;
 	case KEY_PROBE:
 		probe_parse(&run->probe, arg);
@@ -133,7 +133,8 @@ static void set_defaults(struct run *run)
 
 	sef_watch_init(&run->settings, NS_PER_SEC, NS_PER_SEC);
 	if (quarter >= SEF_TIME_MIN_NS && quarter <= SEF_TIME_MAX_NS)
-		run->settings.period_ns = run->settings.timeout_ns = quarter;
+		run->settings.period_ns = quarter;
+	run->settings.timeout_ns = run->settings.period_ns;
 	run->settings.grace_ns = 30 * NS_PER_SEC;
 	run->settings.extend_ns = 3600 * NS_PER_SEC;
 	run->settings.signal = SIGABRT;
@@ -142,22 +143,19 @@ static void set_defaults(struct run *run)
 	run->delay_max_ns = 30 * NS_PER_SEC;
 	run->limit = UINT64_MAX;
 	run->stop_ns = 90 * NS_PER_SEC;
-	run->sup = run->pidfd = -1;
+	run->sup = -1;
+	run->pidfd = -1;
 }
 
 static void set_name(struct run *run)
 {
 	const char *base = strrchr(run->command[0], '/');
-	char *name;
 
-	if (!run->name) {
-		name = strndup(base && base[1] ? base + 1 : run->command[0], SEF_NAME_SIZE - 1);
-		if (!name)
-			fail_errno("no memory");
-		if (!*name)
-			fail("the command is empty: say what to run");
-		run->name = name;
-	}
+	if (!*run->name)
+		snprintf(run->name, sizeof(run->name), "%s",
+			 base && base[1] ? base + 1 : run->command[0]);
+	if (!*run->name)
+		fail("the command is empty: say what to run");
 	escape(run->shown, run->name);
 }
 

@@ -48,7 +48,7 @@ struct probe {
 struct run {
 	/* What is asked for. */
 	struct sef_watch_args settings;
-	const char *name;
+	char name[SEF_NAME_SIZE];
 	char shown[SHOWN_SIZE];		/* the name, escaped */
 	char **command;
 	struct probe probe;
