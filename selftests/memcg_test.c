@@ -182,8 +182,8 @@ FIXTURE_SETUP(memcg)
 	int cpu;
 	char pid[16];
 
-	self->process = get_limit(_metadata, PARAMETERS "max_process_services");
-	set_limit(_metadata, PARAMETERS "max_process_services", MANY);
+	self->process = get_parameter(_metadata, PARAMETERS "max_process_services");
+	set_parameter(_metadata, PARAMETERS "max_process_services", MANY);
 	snprintf(self->root, sizeof(self->root), "/tmp/sef_memcg.XXXXXX");
 	ASSERT_TRUE(mkdtemp(self->root));
 	self->mounted = !mount("cgroup2", self->root, "cgroup2", 0, NULL);
@@ -224,7 +224,7 @@ FIXTURE_TEARDOWN(memcg)
 	if (self->mounted)
 		EXPECT_EQ(0, umount(self->root));
 	EXPECT_EQ(0, rmdir(self->root));
-	set_limit(_metadata, PARAMETERS "max_process_services", self->process);
+	set_parameter(_metadata, PARAMETERS "max_process_services", self->process);
 }
 
 TEST_F(memcg, services) {

@@ -450,8 +450,8 @@ static inline void let_deadlines_pass(struct __test_metadata *_metadata,
 /* The limits that the module has. */
 #define PARAMETERS	"/sys/module/sef/parameters/"
 
-static inline void set_limit(struct __test_metadata *_metadata,
-			     const char *path, unsigned long limit)
+static inline void set_parameter(struct __test_metadata *_metadata,
+				 const char *path, unsigned long limit)
 {
 	char buf[24];
 	int fd = open(path, O_WRONLY);
@@ -463,8 +463,8 @@ static inline void set_limit(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, close(fd));
 }
 
-static inline unsigned long get_limit(struct __test_metadata *_metadata,
-				      const char *path)
+static inline unsigned long get_parameter(struct __test_metadata *_metadata,
+					  const char *path)
 {
 	char buf[24] = "";
 	int fd = open(path, O_RDONLY);
