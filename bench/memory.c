@@ -11,7 +11,7 @@
 
 #include "bench.h"
 
-#define ROUNDS	5
+#define ROUNDS	3
 #define FEW	100	/* of what takes whole processes */
 
 /* Also those that a CPU keeps for itself are free. */

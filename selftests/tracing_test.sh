@@ -132,8 +132,11 @@ recover_hang_and_die() {
 		kill -KILL $service && expect "dead: *"
 }
 
+# shellcheck disable=SC2317,SC2329  # patiently calls them
 bpftrace_listens() { grep -q missed "$dir/out"; }
-trace_cmd_listens() { grep -q 1 $events/enable && grep -q 1 $events/../../tracing_on; }
+# shellcheck disable=SC2317,SC2329
+trace_cmd_listens() { grep -q 1 "$events/enable" && grep -q 1 "$events/../../tracing_on"; }
+# shellcheck disable=SC2317,SC2329
 perf_listens() { grep -q ' [1-9][0-9]*  *sef:sef_miss' "$dir/out"; }
 
 # 2 results

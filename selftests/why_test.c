@@ -7,6 +7,7 @@
 #include <linux/capability.h>
 #include <linux/fuse.h>
 #include <linux/io_uring.h>
+#include <linux/perf_event.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/mount.h>
@@ -25,6 +26,7 @@
 #define OTHER_USER	54322
 
 #define STALLS		"/sys/module/sef_stall/parameters/stall"
+#define LOOKS		"/sys/kernel/tracing/events/sef/sef_look/id"
 #define CORE_PATTERN	"/proc/sys/kernel/core_pattern"
 #define SLEEPER		"/bin/sleep"
 /* Reads nothing of the core, and ends before long. */
@@ -585,6 +587,7 @@ FIXTURE_VARIANT_ADD(why, core_dump) {
 
 FIXTURE_VARIANT_ADD(why, first_thread_ended) {
 	.why = SEF_WHY_ASLEEP,
+	.status = "State:\tZ",
 	.syscall = SYS_pause,
 	.order = DO_END_FIRST_THREAD,
 	.other_thread = true,
@@ -592,6 +595,7 @@ FIXTURE_VARIANT_ADD(why, first_thread_ended) {
 
 FIXTURE_VARIANT_ADD(why, first_thread_ended_with_ring) {
 	.why = SEF_WHY_ASLEEP,
+	.status = "State:\tZ",
 	.syscall = SYS_pause,
 	.order = DO_END_FIRST_WITH_RING,
 	.other_thread = true,
@@ -995,6 +999,89 @@ TEST_F_TIMEOUT(evidence, of_one_that_runs_elsewhere, 60) {
 		ASSERT_EQ(-1, args.syscall);
 	}
 	EXPECT_NE(50, i);
+}
+
+/* How often a service is looked at: a count for each CPU. */
+struct looks {
+	int fds[MAX_BUSY];
+	int n;
+};
+
+static void count_looks(struct __test_metadata *_metadata, struct looks *looks,
+			__u64 id)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(attr),
+	};
+	int i, cpus[MAX_BUSY];
+	char text[32];
+
+	read_text(_metadata, LOOKS, text, sizeof(text));
+	attr.config = atoi(text);
+	snprintf(text, sizeof(text), "id == %llu", id);
+	looks->n = get_cpus(cpus, MAX_BUSY);
+	for (i = 0; i < looks->n; i++) {
+		looks->fds[i] = syscall(SYS_perf_event_open, &attr, -1, cpus[i],
+					-1, PERF_FLAG_FD_CLOEXEC);
+		ASSERT_LE(0, looks->fds[i]);
+		ASSERT_EQ(0, ioctl(looks->fds[i], PERF_EVENT_IOC_SET_FILTER,
+				   text));
+	}
+}
+
+static __u64 end_looks(struct __test_metadata *_metadata, struct looks *looks)
+{
+	__u64 sum = 0, count;
+
+	for (; looks->n; looks->n--) {
+		ASSERT_EQ(sizeof(count), read(looks->fds[looks->n - 1], &count,
+					      sizeof(count)));
+		EXPECT_EQ(0, close(looks->fds[looks->n - 1]));
+		sum += count;
+	}
+	return sum;
+}
+
+/*
+ * Who answers in less than half of the timeout is never looked at. That it did so
+ * its headroom tells; on a machine that did not let it, it is asked again.
+ */
+TEST_F_TIMEOUT(evidence, none_of_the_healthy, 150) {
+	const __u64 timeout = 1000 * MSEC;
+	struct sef_latency_args latency;
+	struct looks looks;
+	struct sef_event ev;
+	struct service s;
+	__u64 seen;
+	int i;
+
+	if (access(LOOKS, R_OK))
+		SKIP(return, "no " LOOKS);
+	new_service(_metadata, &s);
+	do {
+		count_looks(_metadata, &looks, s.id);
+		ASSERT_EQ(0, watch(self->sup, s.id, SHORT, timeout, 0));
+		for (i = 0; i < 50; i++) {
+			get_pings(_metadata, s.efd);
+			EXPECT_EQ(0, pong(s.fd, 0));
+		}
+		ASSERT_EQ(0, unwatch(self->sup, s.id));
+		seen = end_looks(_metadata, &looks);
+		latency = (struct sef_latency_args) {
+			.id = s.id,
+			.flags = SEF_LATENCY_RESET,
+		};
+		ASSERT_EQ(0, call(self->sup, SEF_IOC_LATENCY, &latency));
+	} while (latency.headroom_ns <= timeout / 2);
+	EXPECT_EQ(0, seen);
+
+	/* and who does not is */
+	count_looks(_metadata, &looks, s.id);
+	ASSERT_EQ(0, watch(self->sup, s.id, SHORT, SHORT, 0));
+	until(_metadata, self->sup, s.id, SEF_STATE_UNRESPONSIVE, &ev);
+	EXPECT_LE(1, end_looks(_metadata, &looks));
+	close_service(_metadata, &s);
 }
 
 static __u32 set_effective(struct __test_metadata *_metadata, __u32 low)

@@ -569,8 +569,8 @@ struct sef_event {
  * Who may know the system call: of a thread that was dumpable (see prctl(2)), with
  * CAP_SYS_PTRACE in its user namespace, or with its user and group ids and all its
  * capabilities; of any other with CAP_SYS_PTRACE in the first user namespace. The
- * stack takes CAP_SYS_ADMIN, of whoever made the watch and of the caller; is of a
- * thread that slept; and is known from Linux 6.7 on.
+ * stack takes the same and CAP_SYS_ADMIN, of whoever made the watch and of the
+ * caller; is of a thread that slept; and is known from Linux 6.7 on.
  */
 struct sef_why_args {
 	__u64	id;
