@@ -165,7 +165,7 @@ TEST_F(parser, messages) {
 	struct notify notify;
 	size_t len;
 
-	for (m = messages; m < messages + sizeof(messages) / sizeof(messages[0]); m++) {
+	for (m = messages; m < messages + ARRAY_SIZE(messages); m++) {
 		/* Without its NUL, and with it. */
 		for (len = strlen(m->text); len <= strlen(m->text) + 1; len++) {
 			EXPECT_EQ(NULL, check(&self->pages, m->text, len));
@@ -228,7 +228,7 @@ static size_t concoct(char *bytes, size_t size, unsigned int *seed)
 	size_t n = 0, i, len, few = rand_r(seed) % 12;
 
 	for (i = 0; i < few; i++) {
-		const char *piece = pieces[rand_r(seed) % (sizeof(pieces) / sizeof(pieces[0]))];
+		const char *piece = pieces[rand_r(seed) % ARRAY_SIZE(pieces)];
 
 		len = strlen(piece);
 		if (rand_r(seed) % 4 == 0)

@@ -48,7 +48,7 @@ static void register_command(struct run *run)
 	run->service = sef_service_open_pidfd(run->name, SEF_REPLY_PONG, 0, run->pidfd,
 					      run->child);
 	if (!run->service)
-		fail_errno("cannot register '%s' with /dev/sef", run->shown);
+		fail_sef("cannot register '%s' with /dev/sef", run->shown);
 	if (!sef_service_id(run->service)) {
 		if (run->require)
 			fail("/dev/sef: sef.ko is not loaded (modprobe sef loads it)");
@@ -119,7 +119,7 @@ static void watch(struct run *run, struct sef_watch_args args)
 	args.id = sef_service_id(run->service);
 	/* One that has just ended is found out by its wait status. */
 	if (args.id && sef_watch(run->sup, &args) && errno != ESRCH)
-		fail_errno("cannot watch '%s'", run->shown);
+		fail_sef("cannot watch '%s'", run->shown);
 }
 
 void command_watch(struct run *run)
@@ -147,7 +147,7 @@ void command_unwatch(struct run *run)
 	uint64_t id = sef_service_id(run->service);
 
 	if (id && sef_unwatch(run->sup, id) && errno != ENOENT)
-		fail_errno("cannot end the watch of '%s'", run->shown);
+		fail_sef("cannot end the watch of '%s'", run->shown);
 }
 
 void command_alive(struct run *run)
@@ -160,7 +160,7 @@ void command_alive(struct run *run)
 	ret = run->asked ? sef_service_pong(run->service, run->asked) :
 			   sef_service_alive(run->service);
 	if (ret && errno != ESTALE && errno != ESRCH)
-		fail_errno("cannot answer for '%s'", run->shown);
+		fail_sef("cannot answer for '%s'", run->shown);
 	run->asked = 0;
 	manager_alive();
 }
@@ -171,7 +171,7 @@ void command_pinged(struct run *run)
 	int ret = sef_service_request(run->service, &request);
 
 	if (ret < 0 && errno != ESRCH)
-		fail_errno("cannot read the pings of '%s'", run->shown);
+		fail_sef("cannot read the pings of '%s'", run->shown);
 	if (ret <= 0)
 		return;
 	run->asked = request.seq;
@@ -209,7 +209,7 @@ void command_condemned(struct run *run)
 	run->condemned = true;
 	probe_cancel(run);
 	if (sef_service_set_reply(run->service, SEF_REPLY_NULL) && errno != ESRCH)
-		fail_errno("cannot set the reply policy of '%s'", run->shown);
+		fail_sef("cannot set the reply policy of '%s'", run->shown);
 	args.period_ns = SEF_TIME_MIN_NS;
 	args.timeout_ns = CONDEMNED_NS;
 	args.slack_ns = 0;

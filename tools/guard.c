@@ -112,7 +112,9 @@ static const struct argp argp = {
 	.doc = "Feed the hardware watchdog DEVICE only while all required services are alive.",
 };
 
-static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
+static void say(const char *format, ...) __printf(1, 2);
+
+static void say(const char *format, ...)
 {
 	va_list args;
 	char *text;
@@ -173,7 +175,7 @@ static void look_for_services(int fd, uint64_t id)
 			begin_watch(fd, required, &status);
 	}
 	if (more < 0)
-		fail_errno("cannot list the services");
+		fail_sef("cannot list the services");
 }
 
 static void end_watch(int fd, struct guarded *service)
@@ -215,7 +217,7 @@ static void take_events(int fd)
 	while ((n = sef_read_events(fd, &event, 1)) > 0)
 		take_event(fd, &event);
 	if (n < 0)
-		fail_errno("cannot read events");
+		fail_sef("cannot read events");
 }
 
 /* The first name that is not as it should be, or NULL. */
@@ -370,7 +372,7 @@ int guard_main(int argc, char **argv)
 		fail("say what is required: sefctl guard --require NAME %s", argv[first]);
 	fd = open_sef(O_NONBLOCK);
 	if (sef_newcomers(fd, 1))
-		fail_errno("cannot be told of newcomers");
+		fail_sef("cannot be told of newcomers");
 	look_for_services(fd, 1);
 	for (i = 0; i < opt.n; i++)
 		if (!opt.required[i].services)

@@ -193,7 +193,7 @@ static void take_extend(struct run *run, uint64_t us)
 		say(run, "EXTEND_TIMEOUT_USEC=%llu is not between 1ms and 1d: ignored",
 		    (unsigned long long)us);
 	else if (sef_service_extend(run->service, us * 1000, NULL) && errno != ESRCH)
-		fail_errno("cannot extend the time of '%s'", run->shown);
+		fail_sef("cannot extend the time of '%s'", run->shown);
 }
 
 static void take_ready(struct run *run)

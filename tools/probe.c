@@ -88,17 +88,17 @@ void probe_parse(struct probe *probe, const char *arg)
 }
 
 /* In the probe's process. Why it fails is told once, not each time. */
-static void __attribute__((__noreturn__, format(printf, 2, 3)))
-lose(const struct run *run, const char *format, ...)
+static noreturn void lose(const struct run *run, const char *format, ...) __printf(2, 3);
+
+static noreturn void lose(const struct run *run, const char *format, ...)
 {
 	va_list args;
-	char why[256];
+	char *why;
 
 	va_start(args, format);
-	vsnprintf(why, sizeof(why), format, args);
-	va_end(args);
-	if (!run->probe_failing)
+	if (vasprintf(&why, format, args) >= 0 && !run->probe_failing)
 		say(run, "the probe fails: %s", why);
+	va_end(args);
 	_exit(1);
 }
 
@@ -133,7 +133,10 @@ static void get(const struct run *run, int fd)
 	int len, status;
 
 	len = asprintf(&request,
-		       "GET %s HTTP/1.0\r\nHost: %s%s%s:%s\r\nUser-Agent: sefctl/" VERSION "\r\nConnection: close\r\n\r\n",
+		       "GET %s HTTP/1.0\r\n"
+		       "Host: %s%s%s:%s\r\n"
+		       "User-Agent: sefctl/" VERSION "\r\n"
+		       "Connection: close\r\n\r\n",
 		       probe->path, strchr(probe->host, ':') ? "[" : "", probe->host,
 		       strchr(probe->host, ':') ? "]" : "", probe->port);
 	if (len < 0 || send(fd, request, len, MSG_NOSIGNAL) != len)

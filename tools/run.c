@@ -213,7 +213,7 @@ static void take_events(struct run *run)
 
 	while (run->sup >= 0 && (n = sef_read_events(run->sup, &event, 1))) {
 		if (n < 0)
-			fail_errno("cannot read events of '%s'", run->shown);
+			fail_sef("cannot read events of '%s'", run->shown);
 		if (event.passed & told || event.flags)
 			say_event(run, &event);
 	}

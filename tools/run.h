@@ -91,8 +91,7 @@ struct run {
 };
 
 /* "sefctl run: NAME: ..." to stderr, one line, unless quiet. */
-void say(const struct run *run, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void say(const struct run *run, const char *format, ...) __printf(2, 3);
 
 /* command.c */
 
