@@ -261,7 +261,7 @@ TEST_F(limits, pings) {
 #define SERVICE_WATCHES	1024
 
 /* Of one service, whoever they are of. */
-TEST_F(limits, watches_of_a_service) {
+TEST_F_TIMEOUT(limits, watches_of_a_service, 120) {
 	struct sef_status_args st;
 	struct service s, s2;
 	struct rlimit files = { SERVICE_WATCHES + 64, SERVICE_WATCHES + 64 };
@@ -295,7 +295,7 @@ TEST_F(limits, watches_of_a_service) {
 #define KEPT_WATCHES	64
 
 /* Nobody fills it up for those who may signal anybody. */
-TEST_F(limits, kept_watches) {
+TEST_F_TIMEOUT(limits, kept_watches, 120) {
 	struct rlimit files = { SERVICE_WATCHES + 64, SERVICE_WATCHES + 64 };
 	static int sup[SERVICE_WATCHES];
 	int i, go[2], own = new_file(_metadata);
@@ -357,7 +357,7 @@ static void *call_on_and_on(void *arg)
  * However many threads of it call, each of which tells many watches: a service
  * that does not answer is found out, and so is another.
  */
-TEST_F(limits, calls_put_off_no_deadline) {
+TEST_F_TIMEOUT(limits, calls_put_off_no_deadline, 120) {
 	struct rlimit files = { SERVICE_WATCHES + 64, SERVICE_WATCHES + 64 };
 	struct callers c = { .running = 0 };
 	static int sup[SERVICE_WATCHES];
