@@ -31,12 +31,51 @@ unload: ## remove it again
 	@[ -d /sys/module/sef ] || { echo "sef is not loaded" >&2; exit 1; }
 	$(sudo) rmmod sef
 
+version := $(shell sed -n 's/^version := //p' lib/Makefile)
+etc	:= $(DESTDIR)$(prefix)/lib
+dkms	:= $(DESTDIR)/usr/src/sef-$(version)
+
+install: install-module install-system install-lib install-tools ## install it all below $(prefix), all below $(DESTDIR)
+
 # Debian's headers have no System.map, and without it modules_install leaves
 # depmod out.
-install: all ## install sef.ko, and sef.h below $(prefix), all below $(DESTDIR)
+install-module: all
 	$(kbuild) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
 	$(if $(DESTDIR),,depmod $$($(kbuild) -s kernelrelease))
-	install -D -m 644 uapi/linux/sef.h $(DESTDIR)$(prefix)/include/linux/sef.h
+
+install-system:
+	install -D -m 644 packaging/sef.rules $(etc)/udev/rules.d/60-sef.rules
+	install -D -m 644 packaging/sef.sysusers $(etc)/sysusers.d/sef.conf
+	install -D -m 644 packaging/sef.modules-load $(etc)/modules-load.d/sef.conf
+	install -D -m 644 Documentation/man/sef.4 $(DESTDIR)$(prefix)/share/man/man4/sef.4
+	$(if $(DESTDIR),,systemd-sysusers && { [ ! -d /run/udev ] || udevadm control --reload; })
+
+install-dkms: ## in place of install-module: the source, which DKMS builds for each new kernel
+	install -d $(dkms)/uapi/linux
+	install -m 644 Kbuild $(filter-out %.mod.c,$(wildcard sef*.c)) $(wildcard sef*.h) $(dkms)
+	install -m 644 uapi/linux/sef.h $(dkms)/uapi/linux
+	sed 's/#MODULE_VERSION#/$(version)/' packaging/dkms.conf >$(dkms)/dkms.conf
+	$(if $(DESTDIR),,dkms install sef/$(version))
+
+# What an installation would write.
+uninstall: ## remove again what install or install-dkms has put there
+	$(if $(DESTDIR),,[ ! -d /var/lib/dkms/sef/$(version) ] || dkms remove sef/$(version) --all)
+	root=$$(mktemp -d) && \
+	$(MAKE) -s install prefix=$(prefix) DESTDIR=$$root >/dev/null && \
+	(cd $$root && find . ! -type d) | while read -r file; do rm -f "$(DESTDIR)/$$file"; done; \
+	rm -r $$root
+	rm -rf $(dkms)
+	$(if $(DESTDIR),,depmod $$($(kbuild) -s kernelrelease) && ldconfig)
+
+# The key is one that the machine's firmware knows: see README.md.
+MOK_KEY	?= /var/lib/dkms/mok.key
+MOK_CERT ?= /var/lib/dkms/mok.pub
+sign: all ## sign sef.ko for Secure Boot, with MOK_KEY= and MOK_CERT=
+	$(KDIR)/scripts/sign-file $$(sed -n 's/^CONFIG_MODULE_SIG_HASH="\(.*\)"/\1/p' $(KDIR)/.config) \
+		$(MOK_KEY) $(MOK_CERT) sef.ko
+
+deb: ## build the Debian packages, in build/deb; needs their build dependencies
+	@packaging/deb
 
 lib: ## build libsef, shared and static, in build/lib
 	@$(MAKE) --no-print-directory -C lib OUTPUT=$(CURDIR)/build/lib
@@ -72,10 +111,20 @@ test: ## run the selftests on KERNELS="6.12 6.1"; TESTS="..." for some of them
 	@vm/deps test
 	@vm/test $(KERNELS)
 
+test-packages: ## install, use and purge the Debian packages in a VM that is a Debian
+	@vm/deps
+	@vm/fetch $(KERNEL)
+	@packaging/test $(KERNEL)
+
 # The kernels that watch over themselves are built here, once, into the cache.
 test-debug: ## the same on instrumented kernels (KASAN, lockdep, leaks, faults; KCSAN)
 	@vm/deps test
 	@STRESS_SECONDS=60 vm/test kasan kcsan
+
+lint: ## let every checker look at every file
+	@vm/deps lint
+	@vm/fetch 6.12 kselftest
+	@.ci/lint
 
 coverage: ## which lines and branches of the module the selftests reach
 	@vm/deps test
@@ -107,7 +156,7 @@ clean: ## remove everything built here
 
 # Not "distclean": that is what a package's build calls, and this is outside.
 clean-cache: clean ## the same, and the cache of VM kernels
-	rm -rf $(foreach d,[1-9].* kasan kcsan coverage busybox kselftest rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
+	rm -rf $(foreach d,[1-9].* kasan kcsan coverage busybox kselftest promtool rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
-.PHONY: all help headers load unload install lib install-lib tools install-tools modules vm shell demo test test-debug coverage trial trial-why bench fetch-new clean clean-cache
+.PHONY: all help headers load unload install install-module install-system install-dkms uninstall sign deb lib install-lib tools install-tools modules vm shell demo test test-packages test-debug lint coverage trial trial-why bench fetch-new clean clean-cache

@@ -10,6 +10,7 @@
 #include <linux/eventfd.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/stacktrace.h>
 #include <linux/version.h>
 
@@ -44,6 +45,16 @@ static inline void sef_vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set,
 	vm_flags_mod(vma, set, clear);
 #else
 	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+#endif
+}
+
+/* Kernels for one CPU do not keep it. */
+static inline bool sef_task_on_cpu(struct task_struct *task)
+{
+#ifdef CONFIG_SMP
+	return READ_ONCE(task->on_cpu);
+#else
+	return task == current;
 #endif
 }
 

@@ -29,8 +29,15 @@ static_assert(sizeof(struct sef_request) == 24);
 /* The role, once it is taken, and all that goes with it. */
 static enum sef_role sef_role(struct sef_file *file)
 {
-	/* Pairs with the stores in sef_register() and sef_set_watch(). */
+	/* Pairs with sef_take_role(). */
 	return smp_load_acquire(&file->role);
+}
+
+/* The service, or the supervisor, is there. */
+static void sef_take_role(struct sef_file *file, enum sef_role role)
+{
+	/* Pairs with sef_role(). */
+	smp_store_release(&file->role, role);
 }
 
 /* Only who registered it answers for a service, whoever has its file. */
@@ -76,8 +83,7 @@ static int sef_register(struct sef_file *file, void *data)
 	err = file->role == SEF_ROLE_NONE ? sef_service_publish(svc) : -EBUSY;
 	if (!err) {
 		file->service = svc;
-		/* Pairs with sef_role(): the service comes with the role. */
-		smp_store_release(&file->role, SEF_ROLE_SERVICE);
+		sef_take_role(file, SEF_ROLE_SERVICE);
 	}
 	mutex_unlock(&file->lock);
 
@@ -202,8 +208,7 @@ static int sef_file_watch(struct sef_file *file, struct sef_watch_args *args,
 					      &spare) : -ENOMEM;
 	}
 	if (!err)
-		/* Pairs with sef_role(). */
-		smp_store_release(&file->role, SEF_ROLE_SUPERVISOR);
+		sef_take_role(file, SEF_ROLE_SUPERVISOR);
 	mutex_unlock(&file->lock);
 
 	sef_watch_free(spare);
@@ -246,8 +251,7 @@ static int sef_set_newcomers(struct sef_file *file, void *data)
 	if (!err)
 		err = sef_newcomers(sup, &file->account, args->on);
 	if (!err)
-		/* Pairs with sef_role(). */
-		smp_store_release(&file->role, SEF_ROLE_SUPERVISOR);
+		sef_take_role(file, SEF_ROLE_SUPERVISOR);
 	mutex_unlock(&file->lock);
 	return err;
 }

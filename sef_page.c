@@ -96,6 +96,7 @@ void sef_page_ping(struct sef_service *svc)
 
 	if (!svc->page)
 		return;
+	/* Pairs with the service's load, as in sef_page_pong(). */
 	smp_store_release(&svc->page->ping_seq, (u32)svc->ping_seq);
 	flush_dcache_page(virt_to_page(svc->page));
 }
@@ -110,6 +111,7 @@ u64 sef_page_answer(struct sef_service *svc)
 	if (!svc->page)
 		return 0;
 	flush_dcache_page(virt_to_page(svc->page));
+	/* Pairs with the service's store: what it did before is seen here. */
 	behind = (u32)svc->ping_seq - smp_load_acquire(&svc->page->pong_seq);
 	if (behind >= svc->ping_seq - svc->pong_seq)
 		return 0;

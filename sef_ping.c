@@ -215,7 +215,17 @@ static void sef_watch_look(struct sef_watch *watch)
 	trace_sef_look(watch);
 }
 
-/* What tells most: what excuses, then the machine, then the second look. */
+/* No stall of the machine is what keeps a thread from answering that is held. */
+static bool sef_why_is_held(enum sef_why why)
+{
+	return why == SEF_WHY_STOPPED || why == SEF_WHY_TRACED ||
+	       why == SEF_WHY_FROZEN || why == SEF_WHY_EXITING;
+}
+
+/*
+ * What tells most: what excuses; then what holds the thread at the deadline, the
+ * machine, the second look.
+ */
 static enum sef_why sef_watch_weigh(struct sef_watch *watch,
 				    enum sef_why second)
 {
@@ -227,7 +237,8 @@ static enum sef_why sef_watch_weigh(struct sef_watch *watch,
 		return second;
 	if (watch->set.excuse & SEF_EXCUSE(first))
 		return first;
-	if (watch->stalled)
+	if (watch->stalled && (watch->set.excuse & SEF_EXCUSE(SEF_WHY_STALLED) ||
+			       !sef_why_is_held(second)))
 		return SEF_WHY_STALLED;
 	return second ?: first;
 }
@@ -703,6 +714,7 @@ static __always_inline void sef_service_record(struct sef_service *svc, u64 seq,
 
 	lockdep_assert_held(&svc->lock);
 
+	trace_sef_pong(svc, seq, how, now);
 	/* When it was stored nobody knows, but not before it was asked for. */
 	if (how == SEF_PONG_STORED)
 		alive = seq == svc->ping_seq ? svc->ping_time : 0;
@@ -711,7 +723,6 @@ static __always_inline void sef_service_record(struct sef_service *svc, u64 seq,
 	if (how == SEF_PONG_NAMED)
 		svc->named_seq = max(svc->named_seq, seq);
 	svc->ponged = true;
-	trace_sef_pong(svc);
 
 	/* They tell how long it was silent: the pong is its end. */
 	list_for_each_entry(watch, &svc->watches, by_service)
@@ -847,7 +858,7 @@ static u64 sef_watch_extend(struct sef_watch *watch, u64 extend_ns, ktime_t now)
 /* In: what it asks for; out: what every watch grants. */
 int sef_service_extend(struct sef_service *svc, u64 *extend_ns)
 {
-	u64 asked = *extend_ns;
+	u64 asked = *extend_ns, granted = asked;
 	struct sef_watch *watch;
 	ktime_t now;
 
@@ -860,7 +871,8 @@ int sef_service_extend(struct sef_service *svc, u64 *extend_ns)
 	/* A pong ends an extension: one stored before is not to end this one. */
 	sef_service_collect(svc, now);
 	list_for_each_entry(watch, &svc->watches, by_service)
-		*extend_ns = min(*extend_ns, sef_watch_extend(watch, asked, now));
+		granted = min(granted, sef_watch_extend(watch, asked, now));
+	*extend_ns = granted;
 	spin_unlock_irq(&svc->lock);
 	return 0;
 }

@@ -173,6 +173,7 @@ enum sef_mode {
 struct sef_look {
 	ktime_t			time;
 	int			syscall;	/* that it is in, or -1 */
+	const struct task_struct *task;		/* only to compare with */
 	pid_t			tid;		/* 0: there is none any more */
 	unsigned int		cpu;
 	enum sef_why		why : 8;	/* what holds it now, or UNKNOWN */

@@ -71,21 +71,22 @@ static void sef_queue_run(struct sef_queue *queue, struct sef_watch *watch,
 	struct sef_wakeup *wakeup = &watch->wakeup;
 	struct sef_service *svc = watch->service;
 	ktime_t latest = wakeup->latest;
-	bool locked = spin_trylock(&svc->lock);
 
 	lockdep_assert_held(&queue->lock);
 
 	timerqueue_del(&queue->head, &wakeup->node);
-	if (!locked && wakeup->tries < SEF_TRIES) {
+	if (spin_trylock(&svc->lock)) {
+		spin_unlock(&queue->lock);
+	} else if (wakeup->tries < SEF_TRIES) {
 		wakeup->tries++;
 		wakeup->soonest = ktime_add_ns(now, SEF_TRY_NS);
 		wakeup->node.expires = wakeup->soonest;
 		timerqueue_add(&queue->head, &wakeup->node);
 		return;
-	}
-	spin_unlock(&queue->lock);
-	if (!locked)
+	} else {
+		spin_unlock(&queue->lock);
 		spin_lock(&svc->lock);
+	}
 	sef_watch_expire(watch, latest, now);
 	spin_unlock(&svc->lock);
 	spin_lock(&queue->lock);

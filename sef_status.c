@@ -181,25 +181,32 @@ pid_t sef_evidence_tid(const struct sef_evidence *evidence,
 }
 
 /*
- * The system call, if the caller may know: /proc asks the same of whoever reads
- * where a task sleeps (PTRACE_MODE_READ), and of whom it held at that time.
+ * May the caller know where the thread was? /proc asks the same of whoever reads a
+ * task's system call or stack (ptrace), and of whom it was at that time.
  */
-int sef_evidence_syscall(const struct sef_evidence *evidence)
+static bool sef_evidence_may_know(const struct sef_evidence *evidence)
 {
 	const struct cred *of = evidence->cred, *mine = current_cred();
 
-	if (evidence->syscall < 0 || !of)
-		return -1;
+	if (!of)
+		return false;
 	if (evidence->dumpable && mine->user_ns == of->user_ns &&
 	    uid_eq(mine->fsuid, of->uid) && uid_eq(mine->fsuid, of->euid) &&
 	    uid_eq(mine->fsuid, of->suid) && gid_eq(mine->fsgid, of->gid) &&
 	    gid_eq(mine->fsgid, of->egid) && gid_eq(mine->fsgid, of->sgid) &&
 	    cap_issubset(of->cap_permitted, mine->cap_effective))
-		return evidence->syscall;
+		return true;
 	/* What is not dumpable may belong to an outer namespace. */
 	return ns_capable_noaudit(evidence->dumpable ? of->user_ns :
 						       &init_user_ns,
-				  CAP_SYS_PTRACE) ? evidence->syscall : -1;
+				  CAP_SYS_PTRACE);
+}
+
+int sef_evidence_syscall(const struct sef_evidence *evidence)
+{
+	if (evidence->syscall < 0 || !sef_evidence_may_know(evidence))
+		return -1;
+	return evidence->syscall;
 }
 
 /* Whole lines, as many as there is room for. */
@@ -263,7 +270,7 @@ int sef_why_of_watch(struct sef_watch *watch, struct sef_why_args *args)
 	*args = (struct sef_why_args) { .id = args->id };
 	sef_why_tell(&evidence, args);
 	args->tid = sef_evidence_tid(&evidence, svc);
-	if (nr && capable(CAP_SYS_ADMIN)) {
+	if (nr && capable(CAP_SYS_ADMIN) && sef_evidence_may_know(&evidence)) {
 		sef_stack_text(args->stack, sizeof(args->stack), stack, nr);
 		args->known |= SEF_KNOWN_STACK;
 	}

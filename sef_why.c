@@ -38,6 +38,12 @@ static bool sef_task_is_frozen(struct task_struct *task)
 	       READ_ONCE(task->__state) & TASK_FROZEN;
 }
 
+/* Never in user mode: its registers are none, and it answers nobody. */
+static bool sef_task_is_worker(struct task_struct *task)
+{
+	return data_race(task->flags) & (PF_KTHREAD | PF_IO_WORKER);
+}
+
 /* By its own doing, or by a signal that it can't refuse. */
 static bool sef_task_is_exiting(struct task_struct *task)
 {
@@ -51,7 +57,7 @@ static bool sef_task_is_runnable(struct task_struct *task)
 	unsigned int state = READ_ONCE(task->__state);
 
 	return (state == TASK_RUNNING || state == TASK_WAKING) &&
-	       !READ_ONCE(task->on_cpu);
+	       !sef_task_on_cpu(task);
 }
 
 /*
@@ -74,34 +80,61 @@ static u64 sef_task_waited(struct task_struct *task)
 #endif
 }
 
+/* It has not run since it was looked at. */
+static bool sef_task_still_sleeps(struct task_struct *task,
+				  const struct sef_look *look)
+{
+	return !sef_task_on_cpu(task) &&
+	       data_race(task->nvcsw) == look->voluntary &&
+	       data_race(task->nivcsw) == look->involuntary;
+}
+
+/*
+ * The stack was the task's until now. A dead task's is given to a new one before
+ * task->stack is cleared, but the count of its users is 0 by then, and stays so.
+ */
+static bool sef_task_has_stack(struct task_struct *task)
+{
+#ifdef CONFIG_THREAD_INFO_IN_TASK
+	smp_rmb();	/* what was read of the stack was read before this */
+	return refcount_read(&task->stack_refcount);
+#else
+	return true;
+#endif
+}
+
 /*
  * The system call that a thread off the CPU is in, or -1: as it entered the kernel
- * is at the top of its stack. Nothing pins that, so the copy may fault, and is
- * worth nothing if the thread has let go of the stack since.
+ * is at the top of its stack. Modules can't pin that, so the copy may fault, and is
+ * worth nothing if the thread has let go of the stack or has run since.
  */
-static int sef_task_syscall(struct task_struct *task)
+static int sef_task_syscall(struct task_struct *task,
+			    const struct sef_look *look)
 {
-	void *stack = READ_ONCE(task->stack);
 	struct pt_regs regs;
 
-	if (!stack || data_race(task->flags) & PF_KTHREAD ||
+	if (!READ_ONCE(task->stack) || sef_task_is_worker(task) ||
 	    copy_from_kernel_nofault(&regs, task_pt_regs(task), sizeof(regs)) ||
-	    READ_ONCE(task->stack) != stack || READ_ONCE(task->on_cpu))
+	    !sef_task_has_stack(task) || !sef_task_still_sleeps(task, look))
 		return -1;
 	return syscall_get_nr(task, &regs);
 }
 
-/* What current does, upon which an interrupt has come. */
+/*
+ * What current does, upon which an interrupt has come. Not every one leaves its
+ * registers where we can find them, and on PREEMPT_RT a timer is none at all: then
+ * that current is in a system call tells where it is.
+ */
 static enum sef_mode sef_look_at_current(int *syscall)
 {
 	struct pt_regs *regs = get_irq_regs();
 
-	if (!regs)	/* on PREEMPT_RT a timer is no interrupt */
+	if (sef_task_is_worker(current))
 		return SEF_MODE_UNKNOWN;
-	if (user_mode(regs))
+	if (regs && user_mode(regs))
 		return SEF_MODE_USER;
 	*syscall = syscall_get_nr(current, task_pt_regs(current));
-	return SEF_MODE_KERNEL;
+	return regs || *syscall >= 0 ? SEF_MODE_KERNEL : SEF_MODE_UNKNOWN;
 }
 
 /* What keeps it from answering at this very moment, whatever it did before? */
@@ -128,16 +161,17 @@ static void sef_look_at(struct task_struct *task, struct sef_look *look)
 	task_cputime_adjusted(task, &look->user_ns, &look->kernel_ns);
 	look->voluntary = data_race(task->nvcsw);
 	look->involuntary = data_race(task->nivcsw);
+	look->task = task;
 	look->tid = task_pid_nr(task);
 	look->cpu = task_cpu(task);
-	look->running = READ_ONCE(task->on_cpu);
+	look->running = sef_task_on_cpu(task);
 	look->runnable = sef_task_is_runnable(task);
 	look->state = task_state_to_char(task);
 	look->why = sef_task_is_held(task);
 	if (task == current && look->running)
 		look->mode = sef_look_at_current(&look->syscall);
 	else if (!look->running)
-		look->syscall = sef_task_syscall(task);
+		look->syscall = sef_task_syscall(task, look);
 }
 
 /* One that goes on where @task has ended alone, among the first few; or @task. */
@@ -151,7 +185,8 @@ static struct task_struct *sef_task_survivor(struct task_struct *task)
 		return task;
 	/* Not for_each_thread(): with lockdep it asks for a lock that we can't name. */
 	list_for_each_entry_rcu(other, &task->signal->thread_head, thread_node) {
-		if (!(data_race(other->flags) & PF_EXITING))
+		if (!(data_race(other->flags) & PF_EXITING) &&
+		    !sef_task_is_worker(other))
 			return other;
 		if (!--tries)
 			break;
@@ -183,6 +218,16 @@ void sef_look(struct sef_service *svc, struct sef_look *look)
 	task = sef_service_thread(svc);
 	sef_look_at(task, look);
 	rcu_read_unlock();
+}
+
+/*
+ * The number alone does not tell: a thread that calls exec takes over that of its
+ * process, and its clocks are its own.
+ */
+static bool sef_look_is_of_same(const struct sef_look *first,
+				const struct sef_look *look)
+{
+	return look->tid && first->tid == look->tid && first->task == look->task;
 }
 
 static u64 sef_look_ns(const struct sef_look *first, const struct sef_look *look)
@@ -252,7 +297,7 @@ enum sef_why sef_why_silent(const struct sef_look *first,
 {
 	if (look->why)
 		return look->why;
-	if (!first || first->tid != look->tid)
+	if (!first || !sef_look_is_of_same(first, look))
 		return sef_slept_how(look);
 	if (sef_has_starved(first, look))
 		return SEF_WHY_STARVED;
@@ -378,26 +423,37 @@ static bool sef_task_is_dumpable(struct task_struct *task)
 
 /*
  * Where it sleeps, for whoever made the watch with CAP_SYS_ADMIN. Only of a thread
- * off the CPU: another's frames change while they are read.
+ * that is off the CPU all the time: another's frames change while they are read.
  */
 static void sef_watch_take_stack(struct sef_watch *watch,
 				 struct task_struct *task,
 				 const struct sef_look *look)
 {
-	if (watch->stack && !look->running && !look->runnable)
-		watch->nr_stack = sef_stack_save(task, watch->stack,
-						 SEF_STACK_DEPTH);
+	if (!watch->stack || look->running || look->runnable)
+		return;
+	watch->nr_stack = sef_stack_save(task, watch->stack, SEF_STACK_DEPTH);
+	if (!sef_task_still_sleeps(task, look))
+		watch->nr_stack = 0;
 }
 
 static void sef_evidence_begin(struct sef_evidence *evidence,
 			       struct task_struct *task)
 {
-	struct pid *pid = task_pid(task);
+	struct pid *pid = READ_ONCE(task->thread_pid);	/* NULL once reaped */
 
 	evidence->tid = pid_nr(pid);
 	evidence->own_tid = pid_nr_ns(pid, ns_of_pid(pid));
 	evidence->cred = get_task_cred(task);
 	evidence->dumpable = sef_task_is_dumpable(task);
+}
+
+/*
+ * Of clocks and counts, which only go on. The wait for a CPU alone may seem shorter
+ * when it is over than it was while it went on: other clocks told it.
+ */
+static u64 sef_since(u64 first, u64 look)
+{
+	return look > first ? look - first : 0;
 }
 
 static void sef_evidence_add(struct sef_evidence *evidence,
@@ -410,7 +466,7 @@ static void sef_evidence_add(struct sef_evidence *evidence,
 	if (!first)
 		return;
 	evidence->window_ns = sef_look_ns(first, look);
-	evidence->waited_ns = look->waited_ns - first->waited_ns;
+	evidence->waited_ns = sef_since(first->waited_ns, look->waited_ns);
 	evidence->user_ns = look->user_ns - first->user_ns;
 	evidence->kernel_ns = look->kernel_ns - first->kernel_ns;
 	evidence->voluntary = look->voluntary - first->voluntary;
@@ -443,7 +499,7 @@ enum sef_why sef_watch_examine(struct sef_watch *watch,
 	rcu_read_unlock();
 
 	sef_probe_tell(&watch->probe, svc, &look);
-	if (first && first->tid != look.tid)
+	if (first && !sef_look_is_of_same(first, &look))
 		first = NULL;
 	sef_evidence_add(evidence, first, &look);
 	return sef_why_silent(first, &look);

@@ -9,6 +9,7 @@
  *				after S seconds the work takes S seconds, once
  */
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <linux/sef.h>
@@ -143,7 +144,7 @@ int main(int argc, char **argv)
 {
 	__u32 reply = parse(argc, argv);
 	struct epoll_event event;
-	int loop, timer, pings, sef;
+	int loop, timer, pings, sef, n;
 
 	setlinebuf(stdout);
 	loop = epoll_create1(EPOLL_CLOEXEC);
@@ -156,11 +157,13 @@ int main(int argc, char **argv)
 	loop_add(loop, pings);
 	printf("%s: I am up and registered, pid %d\n", name, getpid());
 
-	while (epoll_wait(loop, &event, 1, -1) > 0) {
-		if (event.data.fd == pings)
+	for (;;) {
+		n = epoll_wait(loop, &event, 1, -1);
+		if (n < 0 && errno != EINTR)	/* that is: stopped, and continued */
+			err(1, "%s: cannot wait in the epoll loop", name);
+		else if (n > 0 && event.data.fd == pings)
 			answer(sef, pings);
-		else
+		else if (n > 0)
 			work(timer);
 	}
-	err(1, "%s: cannot wait in the epoll loop", name);
 }

@@ -24,6 +24,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -36,8 +37,8 @@ extern "C" {
 /**
  * struct sef_service - a registered service, or one that nobody can ask
  *
- * The process that opened it is the service; with SEF_REGISTER_THREAD the thread.
- * A child that inherits it is not, and is told EPERM.
+ * The process that opened it is the service, or its proxy; with SEF_REGISTER_THREAD
+ * the thread. A child that inherits it is not, and is told EPERM.
  */
 struct sef_service;
 
@@ -58,6 +59,27 @@ struct sef_service;
  */
 struct sef_service *sef_service_open(const char *name, uint32_t reply,
 				     uint32_t flags);
+
+/**
+ * sef_service_open_pidfd - register another process, and answer for it
+ * @name: what people call it: 1 to 31 bytes.
+ * @reply: an enum sef_reply.
+ * @flags: 0.
+ * @pidfd: the process, which the caller may signal. It may be closed then.
+ * @pid: its pid.
+ *
+ * The caller is its proxy: the calls below are the caller's, who answers as long as
+ * it finds the process well. Its end, the cause of its silence, and what is done
+ * about it are the process's own; see SEF_IOC_REGISTER. Where sef.ko is not
+ * loaded, as by sef_service_open(): nothing is then known of the process.
+ *
+ * EBADF: @pidfd is not open. EINVAL: it is no pidfd, or not of @pid; a flag; or
+ * as by sef_service_open(). EPERM: a process that the caller may not signal. ESRCH:
+ * it has ended. ENOSPC: the user's limit of services is reached. Or what open(2)
+ * says.
+ */
+struct sef_service *sef_service_open_pidfd(const char *name, uint32_t reply,
+					   uint32_t flags, int pidfd, pid_t pid);
 
 /**
  * sef_service_close - be a service no longer

@@ -35,7 +35,7 @@ void sef_set_log(void (*log)(const char *line))
 	atomic_store(&log_line, log);
 }
 
-static void say_unsupervised(int err)
+static void say_unsupervised(int err, pid_t pid)
 {
 	void (*log)(const char *line) = atomic_load(&log_line);
 	char line[160];
@@ -45,7 +45,7 @@ static void say_unsupervised(int err)
 	errno = err;
 	snprintf(line, sizeof(line),
 		 "libsef: /dev/sef: %m: process %d goes on unsupervised; to change that, load sef.ko and start it again",
-		 (int)getpid());
+		 (int)pid);
 	log(line);
 }
 
@@ -55,17 +55,49 @@ static int invalid(void)
 	return -1;
 }
 
-static int check_args(const char *name, uint32_t reply, uint32_t flags)
+static int check_args(const char *name, uint32_t reply)
 {
 	if (!name || !*name || strnlen(name, SEF_NAME_SIZE) == SEF_NAME_SIZE ||
-	    reply > SEF_REPLY_NULL || flags & ~SEF_REGISTER_THREAD)
+	    reply > SEF_REPLY_NULL)
 		return invalid();
 	return 0;
 }
 
-/* The id, or 0 and errno. */
-static uint64_t register_file(int fd, const char *name, uint32_t reply,
-			      uint32_t flags)
+/* 0, or -1 and errno; what was opened is in @service either way. */
+static int attach(struct sef_service *service, struct sef_register_args *args)
+{
+	service->fd = open("/dev/sef", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (service->fd >= 0) {
+		if (ioctl(service->fd, SEF_IOC_REGISTER, args))
+			return -1;
+		service->id = args->id;
+		return 0;
+	}
+	if (errno != ENOENT && errno != ENXIO && errno != ENODEV)
+		return -1;
+	say_unsupervised(errno, args->pid ? args->pid : getpid());
+	service->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	return service->fd < 0 ? -1 : 0;
+}
+
+/* @name and @args are sound. */
+static struct sef_service *open_service(const char *name, struct sef_register_args *args)
+{
+	struct sef_service *service = calloc(1, sizeof(*service));
+
+	if (!service)
+		return NULL;
+	memcpy(args->name, name, strlen(name));
+	service->pid = getpid();
+	if (attach(service, args)) {
+		sef_service_close(service);
+		return NULL;
+	}
+	return service;
+}
+
+struct sef_service *sef_service_open(const char *name, uint32_t reply,
+				     uint32_t flags)
 {
 	struct sef_register_args args = {
 		.flags = flags,
@@ -73,42 +105,29 @@ static uint64_t register_file(int fd, const char *name, uint32_t reply,
 		.eventfd = -1,
 	};
 
-	memcpy(args.name, name, strlen(name));
-	return ioctl(fd, SEF_IOC_REGISTER, &args) ? 0 : args.id;
+	if (flags & ~SEF_REGISTER_THREAD)
+		invalid();
+	else if (!check_args(name, reply))
+		return open_service(name, &args);
+	return NULL;
 }
 
-/* 0, or -1 and errno; what was opened is in @service either way. */
-static int attach(struct sef_service *service, const char *name, uint32_t reply,
-		  uint32_t flags)
+struct sef_service *sef_service_open_pidfd(const char *name, uint32_t reply,
+					   uint32_t flags, int pidfd, pid_t pid)
 {
-	service->fd = open("/dev/sef", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (service->fd >= 0) {
-		service->id = register_file(service->fd, name, reply, flags);
-		return service->id ? 0 : -1;
-	}
-	if (errno != ENOENT && errno != ENXIO && errno != ENODEV)
-		return -1;
-	say_unsupervised(errno);
-	service->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	return service->fd < 0 ? -1 : 0;
-}
+	struct sef_register_args args = {
+		.flags = SEF_REGISTER_PIDFD,
+		.reply = reply,
+		.eventfd = -1,
+		.pidfd = pidfd,
+		.pid = pid,
+	};
 
-struct sef_service *sef_service_open(const char *name, uint32_t reply,
-				     uint32_t flags)
-{
-	struct sef_service *service;
-
-	if (check_args(name, reply, flags))
-		return NULL;
-	service = calloc(1, sizeof(*service));
-	if (!service)
-		return NULL;
-	service->pid = getpid();
-	if (attach(service, name, reply, flags)) {
-		sef_service_close(service);
-		return NULL;
-	}
-	return service;
+	if (flags || pid <= 0)
+		invalid();
+	else if (!check_args(name, reply))
+		return open_service(name, &args);
+	return NULL;
 }
 
 void sef_service_close(struct sef_service *service)

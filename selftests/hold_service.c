@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Registers a service, prints its id on a line, and stays until its standard
- * input ends. For the tests that are scripts.
+ * Registers a service and watches it, prints its id on a line, and stays until its
+ * standard input ends. For the tests that are scripts.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,15 +16,25 @@ int main(void)
 		.eventfd = -1,
 		.name = "hold_service",
 	};
+	struct sef_watch_args watch = {
+		.period_ns = SEF_TIME_MAX_NS,
+		.timeout_ns = SEF_TIME_MAX_NS,
+	};
 	int fd = open("/dev/sef", O_RDWR | O_CLOEXEC);
+	int sup = open("/dev/sef", O_RDWR | O_CLOEXEC);
 	char c;
 
-	if (fd < 0) {
+	if (fd < 0 || sup < 0) {
 		perror("/dev/sef");
 		return 1;
 	}
 	if (ioctl(fd, SEF_IOC_REGISTER, &args)) {
 		perror("SEF_IOC_REGISTER");
+		return 1;
+	}
+	watch.id = args.id;
+	if (ioctl(sup, SEF_IOC_WATCH, &watch)) {
+		perror("SEF_IOC_WATCH");
 		return 1;
 	}
 	printf("%llu\n", (unsigned long long)args.id);

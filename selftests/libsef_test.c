@@ -411,6 +411,43 @@ static void end_process(struct __test_metadata *_metadata, pid_t pid, int orders
 	join_child(_metadata, pid);
 }
 
+TEST_F(libsef, service_open_pidfd) {
+	struct sef_service *proxied;
+	struct sef_status_args st;
+	struct sef_event ev;
+	int orders, pidfd;
+	uint64_t id;
+	pid_t pid = new_process(_metadata, "child", &orders, &id);
+
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	ASSERT_LE(0, pidfd);
+	EXPECT_NULL(EBADF, sef_service_open_pidfd("x", SEF_REPLY_PONG, 0, -1, pid));
+	EXPECT_NULL(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_PONG, 0, orders, pid));
+	EXPECT_NULL(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_PONG, 0, pidfd, getpid()));
+	EXPECT_NULL(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_PONG, 0, pidfd, 0));
+	EXPECT_NULL(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_PONG, 1, pidfd, pid));
+	EXPECT_NULL(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_NULL + 1, 0, pidfd, pid));
+	EXPECT_NULL(EINVAL, sef_service_open_pidfd("", SEF_REPLY_PONG, 0, pidfd, pid));
+	EXPECT_NULL(EINVAL, sef_service_open_pidfd(NULL, SEF_REPLY_PONG, 0, pidfd, pid));
+
+	proxied = sef_service_open_pidfd("proxied", SEF_REPLY_PONG, 0, pidfd, pid);
+	ASSERT_NE(NULL, proxied);
+	EXPECT_EQ(0, close(pidfd));
+	get_status(_metadata, self->sup, sef_service_id(proxied), &st);
+	EXPECT_STREQ("proxied", st.name);
+	EXPECT_EQ(pid, st.pid);
+	EXPECT_EQ(SEF_REGISTER_PIDFD, st.service_flags);
+	watch_quietly(_metadata, self->sup, st.id, 0);
+	wait_readable(_metadata, sef_service_fd(proxied));
+	EXPECT_EQ(0, sef_service_answer(proxied));
+	until(_metadata, self->sup, st.id, SEF_STATE_ALIVE, &ev);
+
+	end_process(_metadata, pid, orders);
+	until(_metadata, self->sup, st.id, SEF_STATE_DEAD, &ev);
+	EXPECT_ERROR(ESRCH, sef_service_alive(proxied));
+	sef_service_close(proxied);
+}
+
 TEST_F(libsef, watch_by_pidfd) {
 	struct sef_watch_args args, was;
 	int orders, pidfd;

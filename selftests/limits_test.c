@@ -8,7 +8,6 @@
 
 #include "sef_test.h"
 
-#define PARAMETERS	"/sys/module/sef/parameters/"
 #define LIMIT		5
 
 /* Users that own nothing here. The file is charged to who opens it. */
@@ -20,47 +19,23 @@ FIXTURE(limits)
 	unsigned long services, watches, pings, process;	/* as they were */
 };
 
-static void set_limit(struct __test_metadata *_metadata, const char *path,
-		      unsigned long limit)
-{
-	char buf[24];
-	int fd = open(path, O_WRONLY);
-
-	ASSERT_LE(0, fd)
-		TH_LOG("%s: %s", path, strerror(errno));
-	snprintf(buf, sizeof(buf), "%lu", limit);
-	ASSERT_EQ(strlen(buf), write(fd, buf, strlen(buf)));
-	EXPECT_EQ(0, close(fd));
-}
-
-static unsigned long get_limit(struct __test_metadata *_metadata, const char *path)
-{
-	char buf[24] = "";
-	int fd = open(path, O_RDONLY);
-
-	ASSERT_LE(0, fd);
-	ASSERT_LT(0, read(fd, buf, sizeof(buf) - 1));
-	EXPECT_EQ(0, close(fd));
-	return strtoul(buf, NULL, 10);
-}
-
 FIXTURE_SETUP(limits)
 {
-	self->services = get_limit(_metadata, PARAMETERS "max_services");
-	self->watches = get_limit(_metadata, PARAMETERS "max_watches");
+	self->services = get_parameter(_metadata, PARAMETERS "max_services");
+	self->watches = get_parameter(_metadata, PARAMETERS "max_watches");
 	EXPECT_LT(0, self->services);
-	self->pings = get_limit(_metadata, PARAMETERS "max_pings");
-	self->process = get_limit(_metadata, PARAMETERS "max_process_services");
+	self->pings = get_parameter(_metadata, PARAMETERS "max_pings");
+	self->process = get_parameter(_metadata, PARAMETERS "max_process_services");
 	EXPECT_LT(0, self->watches);
 	EXPECT_LT(0, self->pings);
 }
 
 FIXTURE_TEARDOWN(limits)
 {
-	set_limit(_metadata, PARAMETERS "max_services", self->services);
-	set_limit(_metadata, PARAMETERS "max_watches", self->watches);
-	set_limit(_metadata, PARAMETERS "max_pings", self->pings);
-	set_limit(_metadata, PARAMETERS "max_process_services", self->process);
+	set_parameter(_metadata, PARAMETERS "max_services", self->services);
+	set_parameter(_metadata, PARAMETERS "max_watches", self->watches);
+	set_parameter(_metadata, PARAMETERS "max_pings", self->pings);
+	set_parameter(_metadata, PARAMETERS "max_process_services", self->process);
 }
 
 /* Root still, so that the device opens; the user is the real one. */
@@ -87,7 +62,7 @@ static int try_register(int fd)
 TEST_F(limits, services) {
 	int i, fd[LIMIT], over, other;
 
-	set_limit(_metadata, PARAMETERS "max_services", LIMIT);
+	set_parameter(_metadata, PARAMETERS "max_services", LIMIT);
 	for (i = 0; i < LIMIT; i++) {
 		fd[i] = file_of(_metadata, ONE_USER);
 		EXPECT_EQ(0, try_register(fd[i]));
@@ -107,9 +82,9 @@ TEST_F(limits, services) {
 	EXPECT_EQ(ENOSPC, try_register(fd[0]));
 
 	/* a higher limit holds at once, a lower one ends nothing */
-	set_limit(_metadata, PARAMETERS "max_services", LIMIT + 1);
+	set_parameter(_metadata, PARAMETERS "max_services", LIMIT + 1);
 	EXPECT_EQ(0, try_register(fd[0]));
-	set_limit(_metadata, PARAMETERS "max_services", 1);
+	set_parameter(_metadata, PARAMETERS "max_services", 1);
 	EXPECT_EQ(0, pong(fd[1], 0));
 	for (i = 0; i < LIMIT - 1; i++) {
 		EXPECT_EQ(0, close(fd[i]));
@@ -139,7 +114,7 @@ TEST_F(limits, services_of_a_process) {
 	void *err;
 	pid_t pid;
 
-	set_limit(_metadata, PARAMETERS "max_process_services", LIMIT);
+	set_parameter(_metadata, PARAMETERS "max_process_services", LIMIT);
 	for (i = 0; i < LIMIT; i++) {
 		fd[i] = new_file(_metadata);
 		EXPECT_EQ(0, try_register(fd[i]));
@@ -173,7 +148,7 @@ TEST_F(limits, services_that_are_gone) {
 	int sup = new_file(_metadata), fd = file_of(_metadata, ONE_USER);
 	__u64 id = register_as(_metadata, fd, "gone", -1);
 
-	set_limit(_metadata, PARAMETERS "max_services", 1);
+	set_parameter(_metadata, PARAMETERS "max_services", 1);
 	ASSERT_EQ(0, watch(sup, id, HOUR, HOUR, 0));
 	EXPECT_EQ(0, close(fd));
 	EXPECT_EQ(SEF_STATE_GONE, state_of(_metadata, sup, id));
@@ -194,7 +169,7 @@ TEST_F(limits, watches) {
 	int i, sup = file_of(_metadata, ONE_USER), again, other;
 	struct service s[LIMIT + 1];
 
-	set_limit(_metadata, PARAMETERS "max_watches", LIMIT);
+	set_parameter(_metadata, PARAMETERS "max_watches", LIMIT);
 	for (i = 0; i <= LIMIT; i++)
 		new_service(_metadata, &s[i]);
 	for (i = 0; i < LIMIT; i++)
@@ -238,7 +213,7 @@ TEST_F(limits, pings) {
 
 	for (i = 0; i < 3; i++)
 		new_service(_metadata, &s[i]);
-	set_limit(_metadata, PARAMETERS "max_pings", 12);
+	set_parameter(_metadata, PARAMETERS "max_pings", 12);
 	EXPECT_EQ(0, watch(sup, s[0].id, second / 10, HOUR, 0));
 	EXPECT_EQ(0, watch(sup, s[1].id, second, HOUR, 0));
 	EXPECT_EQ(ENOSPC, watch(sup, s[2].id, second - 1, HOUR, 0));
@@ -264,7 +239,7 @@ TEST_F(limits, pings) {
 	EXPECT_EQ(0, watch(other, s[0].id, second / 10, HOUR, 0));
 
 	/* a lower limit ends nothing, and lets nothing grow */
-	set_limit(_metadata, PARAMETERS "max_pings", 1);
+	set_parameter(_metadata, PARAMETERS "max_pings", 1);
 	EXPECT_EQ(ENOSPC, watch(sup, s[0].id, second / 10, HOUR, 0));
 	EXPECT_EQ(0, watch(sup, s[0].id, second / 8, HOUR, 7));
 	EXPECT_EQ(0, watch(sup, s[0].id, second / 5, HOUR, 0));
@@ -273,7 +248,7 @@ TEST_F(limits, pings) {
 	EXPECT_EQ(0, close(sup));
 	EXPECT_EQ(0, close(again));
 	again = file_of(_metadata, ONE_USER);
-	set_limit(_metadata, PARAMETERS "max_watches", 1);
+	set_parameter(_metadata, PARAMETERS "max_watches", 1);
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(ENOSPC, watch(again, s[i].id, second / 2, HOUR, 0));
 	EXPECT_EQ(0, watch(again, s[0].id, second, HOUR, 0));
@@ -427,8 +402,8 @@ TEST_F(limits, none_at_all) {
 	struct service s;
 
 	new_service(_metadata, &s);
-	set_limit(_metadata, PARAMETERS "max_services", 0);
-	set_limit(_metadata, PARAMETERS "max_watches", 0);
+	set_parameter(_metadata, PARAMETERS "max_services", 0);
+	set_parameter(_metadata, PARAMETERS "max_watches", 0);
 	EXPECT_EQ(ENOSPC, try_register(fd));
 	EXPECT_EQ(ENOSPC, watch(fd, s.id, HOUR, HOUR, 0));
 	EXPECT_EQ(0, pong(s.fd, 0));

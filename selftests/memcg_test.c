@@ -26,6 +26,7 @@ FIXTURE(memcg)
 	char root[32];		/* where it is mounted */
 	char cgroup[64];	/* "" until it is there */
 	bool enabled;		/* the controller, by us */
+	unsigned long process;	/* services that one process may be */
 };
 
 /* Services and supervisors of the servant, and how many of each. */
@@ -181,6 +182,8 @@ FIXTURE_SETUP(memcg)
 	int cpu;
 	char pid[16];
 
+	self->process = get_parameter(_metadata, PARAMETERS "max_process_services");
+	set_parameter(_metadata, PARAMETERS "max_process_services", MANY);
 	snprintf(self->root, sizeof(self->root), "/tmp/sef_memcg.XXXXXX");
 	ASSERT_TRUE(mkdtemp(self->root));
 	self->mounted = !mount("cgroup2", self->root, "cgroup2", 0, NULL);
@@ -221,6 +224,7 @@ FIXTURE_TEARDOWN(memcg)
 	if (self->mounted)
 		EXPECT_EQ(0, umount(self->root));
 	EXPECT_EQ(0, rmdir(self->root));
+	set_parameter(_metadata, PARAMETERS "max_process_services", self->process);
 }
 
 TEST_F(memcg, services) {

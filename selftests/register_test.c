@@ -52,6 +52,23 @@ TEST_F(reg, no_role) {
 	expect_no_role(_metadata, self->fd);
 }
 
+/* A call that fails takes no role, and keeps none from being taken. */
+TEST_F(reg, refused_as_supervisor) {
+	struct service s;
+	__u64 id;
+
+	EXPECT_EQ(ESRCH, watch(self->fd, ~0ULL, HOUR, HOUR, 0));
+	expect_no_role(_metadata, self->fd);
+	id = register_as(_metadata, self->fd, "a", -1);
+	EXPECT_EQ(0, revents(self->fd));
+	EXPECT_EQ(EBADFD, watch(self->fd, id, HOUR, HOUR, 0));
+	EXPECT_EQ(EBADFD, unwatch(self->fd, id));
+	new_service(_metadata, &s);
+	EXPECT_EQ(SEF_STATE_UNWATCHED, state_of(_metadata, self->fd, s.id));
+	EXPECT_EQ(0, pong(self->fd, 0));
+	close_service(_metadata, &s);
+}
+
 TEST_F(reg, service_is_no_supervisor) {
 	__u64 id = register_as(_metadata, self->fd, "a", -1);
 	struct sef_register_args args;

@@ -17,6 +17,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -443,6 +445,34 @@ static inline void let_deadlines_pass(struct __test_metadata *_metadata,
 	until(_metadata, sup, s.id, SEF_STATE_UNRESPONSIVE, &ev);
 	EXPECT_EQ(0, close(sup));
 	close_service(_metadata, &s);
+}
+
+/* The limits that the module has. */
+#define PARAMETERS	"/sys/module/sef/parameters/"
+
+static inline void set_parameter(struct __test_metadata *_metadata,
+				 const char *path, unsigned long limit)
+{
+	char buf[24];
+	int fd = open(path, O_WRONLY);
+
+	ASSERT_LE(0, fd)
+		TH_LOG("%s: %s", path, strerror(errno));
+	snprintf(buf, sizeof(buf), "%lu", limit);
+	ASSERT_EQ(strlen(buf), write(fd, buf, strlen(buf)));
+	EXPECT_EQ(0, close(fd));
+}
+
+static inline unsigned long get_parameter(struct __test_metadata *_metadata,
+					  const char *path)
+{
+	char buf[24] = "";
+	int fd = open(path, O_RDONLY);
+
+	ASSERT_LE(0, fd);
+	ASSERT_LT(0, read(fd, buf, sizeof(buf) - 1));
+	EXPECT_EQ(0, close(fd));
+	return strtoul(buf, NULL, 10);
 }
 
 #endif /* SEF_TEST_H */

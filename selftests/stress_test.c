@@ -166,6 +166,137 @@ static void be_supervisor(struct __test_metadata *_metadata, __u64 end)
 	}
 }
 
+/* Threads that end while they are looked at */
+
+static void *pong_and_end(void *fd)
+{
+	pong((long)fd, 0);
+	if (pick(2))
+		poll(NULL, 0, pick(3));
+	return NULL;
+}
+
+static void *pong_and_exec(void *fd)
+{
+	pong((long)fd, 0);
+	execl("/bin/true", "true", NULL);
+	return NULL;
+}
+
+/* Somewhere in the kernel or out of it, if it does not end. */
+static void end_somehow(long fd)
+{
+	pthread_t thread;
+
+	switch (pick(8)) {
+	case 0:
+		_exit(0);
+	case 1:
+		raise(SIGKILL);
+		break;
+	case 2:
+		pthread_exit(NULL);
+	case 3:
+		pong_and_exec((void *)fd);
+		break;
+	case 4:
+		if (!pthread_create(&thread, NULL, pong_and_exec, (void *)fd))
+			pause();
+		break;
+	case 5:
+		if (!vfork())
+			_exit(!!poll(NULL, 0, pick(5)));
+		break;
+	case 6:
+		poll(NULL, 0, -1);
+		break;
+	default:
+		while (getppid() > 1)
+			;
+	}
+	_exit(1);
+}
+
+static void be_mortals(struct __test_metadata *_metadata, __u64 end)
+{
+	pthread_t thread;
+	unsigned int i;
+	long fd;
+	pid_t pid;
+
+	while (now_ns() < end) {
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (pid) {
+			poll(NULL, 0, pick(8));
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+			continue;
+		}
+		seed += getpid();
+		fd = new_file(_metadata);
+		register_with(_metadata, fd, NAME, -1,
+			      pick(3) ? 0 : SEF_REGISTER_THREAD);
+		if (pick(2))	/* to be looked at after exec as well */
+			fcntl(fd, F_SETFD, 0);
+		for (i = pick(4); i; i--)
+			pthread_create(&thread, NULL, pong_and_end, (void *)fd);
+		poll(NULL, 0, pick(4));
+		end_somehow(fd);
+	}
+}
+
+/* What is told may be of any moment, but of one thread, and not made up. */
+static void check_why(struct __test_metadata *_metadata, int fd, __u64 id)
+{
+	struct sef_why_args args;
+	int err;
+
+	memset(&args, POISON, sizeof(args));
+	args.id = id;
+	args.flags = 0;
+	err = call(fd, SEF_IOC_WHY, &args);
+	if (err) {
+		EXPECT_TRUE(err == ENODATA || err == ENOENT || err == EBADFD);
+		return;
+	}
+	EXPECT_GT(HOUR, args.window_ns);
+	EXPECT_GT(HOUR, args.user_ns);
+	EXPECT_GT(HOUR, args.kernel_ns);
+	EXPECT_GT(HOUR, args.waited_ns);
+	EXPECT_GT(1U << 30, args.voluntary);
+	EXPECT_GT(1U << 30, args.involuntary);
+	EXPECT_LE(-1, args.syscall);
+	EXPECT_GT(4096, args.syscall);
+	EXPECT_EQ(!!(args.known & SEF_KNOWN_STACK), !!args.stack[0]);
+	EXPECT_EQ(NULL, strstr(args.stack, "0xffff"));
+}
+
+static void be_onlooker(struct __test_metadata *_metadata, __u64 end)
+{
+	struct sef_status_args st;
+	int err, fd = new_file(_metadata);
+	__u64 id = 0;
+
+	while (now_ns() < end) {
+		if (try_status(fd, id, SEF_STATUS_NEXT, &st)) {
+			id = 0;
+			check_events(_metadata, fd);
+			if (!pick(100)) {
+				EXPECT_EQ(0, close(fd));
+				fd = new_file(_metadata);
+			}
+			continue;
+		}
+		id = st.id;
+		err = watch(fd, id, SEF_TIME_MIN_NS, SEF_TIME_MIN_NS, 0);
+		EXPECT_TRUE(!err || err == ESRCH || err == ENOSPC);
+		check_why(_metadata, fd, id);
+		if (st.state == SEF_STATE_DEAD || st.state == SEF_STATE_GONE)
+			unwatch(fd, id);
+	}
+}
+
 FIXTURE(stress)
 {
 	int fd;
@@ -181,12 +312,16 @@ FIXTURE_TEARDOWN(stress)
 	EXPECT_EQ(0, close(self->fd));
 }
 
-/* The harness's own limit, 30 s, is for shorter ones. */
-TEST_F_TIMEOUT(stress, all_at_once, 150) {
+typedef void (*part_fn)(struct __test_metadata *_metadata, __u64 end);
+
+/* Each part by half of the processes, until nothing of it is left. */
+static void run_parts(struct __test_metadata *_metadata, int fd, part_fn one,
+		      part_fn other)
+{
 	__u64 end = now_ns() + seconds() * 1000 * MSEC, id = 0;
-	int i, fd = self->fd;
 	struct sef_status_args st;
 	pid_t pid[2 * PROCESSES];
+	int i;
 
 	for (i = 0; i < 2 * PROCESSES; i++) {
 		pid[i] = fork();
@@ -194,10 +329,7 @@ TEST_F_TIMEOUT(stress, all_at_once, 150) {
 		if (pid[i])
 			continue;
 		seed = i + 1;
-		if (i % 2)
-			be_supervisor(_metadata, end);
-		else
-			be_services(_metadata, end);
+		(i % 2 ? one : other)(_metadata, end);
 		_exit(_metadata->exit_code);
 	}
 	for (i = 0; i < 2 * PROCESSES; i++)
@@ -213,6 +345,15 @@ TEST_F_TIMEOUT(stress, all_at_once, 150) {
 		poll(NULL, 0, 1);
 	}
 	EXPECT_NE(PATIENCE, i);
+}
+
+/* The harness's own limit, 30 s, is for shorter ones. */
+TEST_F_TIMEOUT(stress, all_at_once, 150) {
+	run_parts(_metadata, self->fd, be_supervisor, be_services);
+}
+
+TEST_F_TIMEOUT(stress, looks_at_the_dying, 150) {
+	run_parts(_metadata, self->fd, be_onlooker, be_mortals);
 }
 
 TEST_HARNESS_MAIN

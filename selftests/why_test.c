@@ -4,7 +4,10 @@
  * what was seen. WHY_ROUNDS says how often, for the trial; each round is a new
  * service and prints a line then.
  */
+#include <linux/capability.h>
 #include <linux/fuse.h>
+#include <linux/io_uring.h>
+#include <linux/perf_event.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/mount.h>
@@ -23,9 +26,11 @@
 #define OTHER_USER	54322
 
 #define STALLS		"/sys/module/sef_stall/parameters/stall"
+#define LOOKS		"/sys/kernel/tracing/events/sef/sef_look/id"
 #define CORE_PATTERN	"/proc/sys/kernel/core_pattern"
+#define SLEEPER		"/bin/sleep"
 /* Reads nothing of the core, and ends before long. */
-#define CORE_READER	"/bin/sleep"
+#define CORE_READER	SLEEPER
 
 static const char *const names[] = {
 	[SEF_WHY_UNKNOWN]	= "unknown",
@@ -53,6 +58,8 @@ enum {
 	DO_OPEN_PLACE,
 	DO_DUMP_CORE,
 	DO_END_FIRST_THREAD,
+	DO_END_FIRST_WITH_RING,
+	DO_EXEC_BY_THREAD,	/* arg: after so many ms */
 	DO_SET_DUMPABLE,	/* arg: 0 or 1; this one does take others */
 };
 
@@ -111,12 +118,42 @@ static void *sleep_for_ever(void *unused)
 	return NULL;
 }
 
-static void end_first_thread(void)
+/* Its kernel thread is one of the process's, and goes on until the file is closed. */
+static int new_ring(void)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_SQPOLL,
+		.sq_thread_idle = 1,
+	};
+
+	return syscall(SYS_io_uring_setup, 1, &params);
+}
+
+static void end_first_thread(bool with_ring)
 {
 	pthread_t thread;
 
+	if (with_ring && new_ring() < 0)
+		return;
 	if (!pthread_create(&thread, NULL, sleep_for_ever, NULL))
 		pthread_exit(NULL);
+}
+
+static void *sleep_and_exec(void *after_ms)
+{
+	poll(NULL, 0, (long)after_ms);
+	execl(SLEEPER, SLEEPER, "1000", NULL);
+	_exit(1);
+}
+
+/* The service goes on: the file stays open. */
+static void exec_by_thread(long after_ms)
+{
+	pthread_t thread;
+
+	fcntl(servant_file, F_SETFD, 0);
+	if (!pthread_create(&thread, NULL, sleep_and_exec, (void *)after_ms))
+		sleep_for_ever(NULL);
 }
 
 static void dump_core(void)
@@ -156,7 +193,11 @@ static __s64 obey(int order, __s64 arg)
 		open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		break;
 	case DO_END_FIRST_THREAD:
-		end_first_thread();
+	case DO_END_FIRST_WITH_RING:
+		end_first_thread(order == DO_END_FIRST_WITH_RING);
+		break;
+	case DO_EXEC_BY_THREAD:
+		exec_by_thread(arg);
 		break;
 	case DO_DUMP_CORE:
 		dump_core();
@@ -184,6 +225,7 @@ FIXTURE_VARIANT(why)
 {
 	__u32 why;
 	char state;		/* it is in, from then on; 0 for any */
+	const char *status;	/* what /proc/PID/status has then; or NULL */
 	int syscall;		/* which it is in; 0 for any */
 	const char *stack;	/* some function of it */
 	int order;		/* 0 for none */
@@ -421,6 +463,17 @@ static void release_cores(struct __test_metadata *_metadata,
 	write_text(_metadata, CORE_PATTERN, self->core_pattern);
 }
 
+static const char *have_rings(struct __test_metadata *_metadata,
+			      FIXTURE_DATA(why) *self)
+{
+	int fd = new_ring();
+
+	if (fd < 0)
+		return "no io_uring";
+	EXPECT_EQ(0, close(fd));
+	return NULL;
+}
+
 static const char *have_null_reply(struct __test_metadata *_metadata,
 				   FIXTURE_DATA(why) *self)
 {
@@ -526,6 +579,7 @@ FIXTURE_VARIANT_ADD(why, cgroup) {
 
 FIXTURE_VARIANT_ADD(why, core_dump) {
 	.why = SEF_WHY_EXITING,
+	.status = "CoreDumping:\t1",
 	.order = DO_DUMP_CORE,
 	.hold = keep_cores,
 	.let_go = release_cores,
@@ -533,9 +587,19 @@ FIXTURE_VARIANT_ADD(why, core_dump) {
 
 FIXTURE_VARIANT_ADD(why, first_thread_ended) {
 	.why = SEF_WHY_ASLEEP,
+	.status = "State:\tZ",
 	.syscall = SYS_pause,
 	.order = DO_END_FIRST_THREAD,
 	.other_thread = true,
+};
+
+FIXTURE_VARIANT_ADD(why, first_thread_ended_with_ring) {
+	.why = SEF_WHY_ASLEEP,
+	.status = "State:\tZ",
+	.syscall = SYS_pause,
+	.order = DO_END_FIRST_WITH_RING,
+	.other_thread = true,
+	.hold = have_rings,
 };
 
 FIXTURE_VARIANT_ADD(why, null_reply) {
@@ -672,7 +736,9 @@ static void check_times(struct __test_metadata *_metadata,
 			const struct sef_why_args *args)
 {
 	EXPECT_TRUE(args->known & SEF_KNOWN_WINDOW);
-	EXPECT_LT(TIMEOUT / 4, args->window_ns);
+	/* a first look that is late is what a stall is told by */
+	if (variant->why != SEF_WHY_STALLED)
+		EXPECT_LT(TIMEOUT / 4, args->window_ns);
 	EXPECT_GT(PATIENCE * MSEC, args->window_ns);
 	switch (variant->why) {
 	case SEF_WHY_SPUN_USER:
@@ -712,6 +778,22 @@ static void check_place(struct __test_metadata *_metadata,
 		}
 }
 
+static void wait_status(struct __test_metadata *_metadata, pid_t pid,
+			const char *status)
+{
+	int tries = PATIENCE;
+	char path[32], text[4096];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	while (true) {
+		read_text(_metadata, path, text, sizeof(text));
+		if (strstr(text, status))
+			return;
+		ASSERT_LT(0, tries--);
+		poll(NULL, 0, 1);
+	}
+}
+
 /* Returns why it can't be brought about, or NULL. */
 static const char *one_round(struct __test_metadata *_metadata,
 			     FIXTURE_DATA(why) *self,
@@ -731,6 +813,8 @@ static const char *one_round(struct __test_metadata *_metadata,
 		if (variant->state)
 			ASSERT_TRUE(wait_task_state(self->s.pid, self->s.pid,
 						    variant->state));
+		if (variant->status)
+			wait_status(_metadata, self->s.pid, variant->status);
 		miss_one(_metadata, self, variant, &ev);
 		get_why(_metadata, self->sup, self->id, &args);
 		if (!rounds() || ev.why == variant->why) {
@@ -863,6 +947,177 @@ static void check_known(struct __test_metadata *_metadata,
 	EXPECT_EQ(self->s.pid, args.tid);
 	EXPECT_EQ(!user && linux_tells_stacks(),
 		  !!(args.known & SEF_KNOWN_STACK));
+}
+
+/* A thread that took over the number of another, by exec, has clocks of its own. */
+TEST_F(evidence, exec_in_between) {
+	const __u64 timeout = 800 * MSEC;
+	struct sef_why_args args;
+	struct sef_event ev;
+	int i;
+
+	if (access(SLEEPER, X_OK))
+		SKIP(return, "no " SLEEPER);
+	/* a history for the second not to have */
+	for (i = 0; i < 100; i++)
+		ASSERT_EQ(0, ask(_metadata, &self->s, DO_PONG, 0));
+	ASSERT_EQ(0, ask(_metadata, &self->s, DO_EXEC_BY_THREAD,
+			 timeout * 3 / 4 / MSEC));
+	ASSERT_EQ(0, watch(self->sup, self->id, HOUR, timeout, 0));
+	ping(_metadata, self->sup, self->id);
+	until(_metadata, self->sup, self->id, SEF_STATE_UNRESPONSIVE, &ev);
+	get_why(_metadata, self->sup, self->id, &args);
+	EXPECT_EQ(self->s.pid, args.tid);
+	EXPECT_GT(1U << 20, args.voluntary);
+	EXPECT_GT(1U << 20, args.involuntary);
+	EXPECT_GT(PATIENCE * MSEC, args.user_ns);
+	EXPECT_GT(PATIENCE * MSEC, args.kernel_ns);
+	EXPECT_GT(PATIENCE * MSEC, args.waited_ns);
+}
+
+/* Of a thread that runs on another CPU than the timer, the CPU is asked. */
+TEST_F_TIMEOUT(evidence, of_one_that_runs_elsewhere, 60) {
+	struct sef_why_args args;
+	struct sef_event ev;
+	int cpus[2], i;
+
+	if (get_cpus(cpus, 2) < 2)
+		SKIP(return, "needs two CPUs");
+	ASSERT_TRUE(pin(0, cpus[0]));
+	ASSERT_TRUE(pin(self->s.pid, cpus[1]));
+	ASSERT_EQ(0, ask(_metadata, &self->s, DO_SPIN_IN_KERNEL, 0));
+	for (i = 0; i < 50; i++) {
+		ASSERT_EQ(0, watch(self->sup, self->id, HOUR, TIMEOUT, 0));
+		ping(_metadata, self->sup, self->id);
+		until(_metadata, self->sup, self->id, SEF_STATE_UNRESPONSIVE,
+		      &ev);
+		get_why(_metadata, self->sup, self->id, &args);
+		ASSERT_EQ(0, unwatch(self->sup, self->id));
+		if (args.syscall == SYS_getrandom)
+			break;
+		/* not while it was between two calls, or had lost the CPU */
+		ASSERT_EQ(-1, args.syscall);
+	}
+	EXPECT_NE(50, i);
+}
+
+/* How often a service is looked at: a count for each CPU. */
+struct looks {
+	int fds[MAX_BUSY];
+	int n;
+};
+
+static void count_looks(struct __test_metadata *_metadata, struct looks *looks,
+			__u64 id)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(attr),
+	};
+	int i, cpus[MAX_BUSY];
+	char text[32];
+
+	read_text(_metadata, LOOKS, text, sizeof(text));
+	attr.config = atoi(text);
+	snprintf(text, sizeof(text), "id == %llu", id);
+	looks->n = get_cpus(cpus, MAX_BUSY);
+	for (i = 0; i < looks->n; i++) {
+		looks->fds[i] = syscall(SYS_perf_event_open, &attr, -1, cpus[i],
+					-1, PERF_FLAG_FD_CLOEXEC);
+		ASSERT_LE(0, looks->fds[i]);
+		ASSERT_EQ(0, ioctl(looks->fds[i], PERF_EVENT_IOC_SET_FILTER,
+				   text));
+	}
+}
+
+static __u64 end_looks(struct __test_metadata *_metadata, struct looks *looks)
+{
+	__u64 sum = 0, count;
+
+	for (; looks->n; looks->n--) {
+		ASSERT_EQ(sizeof(count), read(looks->fds[looks->n - 1], &count,
+					      sizeof(count)));
+		EXPECT_EQ(0, close(looks->fds[looks->n - 1]));
+		sum += count;
+	}
+	return sum;
+}
+
+/*
+ * Who answers in less than half of the timeout is never looked at. That it did so
+ * its headroom tells; on a machine that did not let it, it is asked again.
+ */
+TEST_F_TIMEOUT(evidence, none_of_the_healthy, 150) {
+	const __u64 timeout = 1000 * MSEC;
+	struct sef_latency_args latency;
+	struct looks looks;
+	struct sef_event ev;
+	struct service s;
+	__u64 seen;
+	int i;
+
+	if (access(LOOKS, R_OK))
+		SKIP(return, "no " LOOKS);
+	new_service(_metadata, &s);
+	do {
+		count_looks(_metadata, &looks, s.id);
+		ASSERT_EQ(0, watch(self->sup, s.id, SHORT, timeout, 0));
+		for (i = 0; i < 50; i++) {
+			get_pings(_metadata, s.efd);
+			EXPECT_EQ(0, pong(s.fd, 0));
+		}
+		ASSERT_EQ(0, unwatch(self->sup, s.id));
+		seen = end_looks(_metadata, &looks);
+		latency = (struct sef_latency_args) {
+			.id = s.id,
+			.flags = SEF_LATENCY_RESET,
+		};
+		ASSERT_EQ(0, call(self->sup, SEF_IOC_LATENCY, &latency));
+	} while (latency.headroom_ns <= timeout / 2);
+	EXPECT_EQ(0, seen);
+
+	/* and who does not is */
+	count_looks(_metadata, &looks, s.id);
+	ASSERT_EQ(0, watch(self->sup, s.id, SHORT, SHORT, 0));
+	until(_metadata, self->sup, s.id, SEF_STATE_UNRESPONSIVE, &ev);
+	EXPECT_LE(1, end_looks(_metadata, &looks));
+	close_service(_metadata, &s);
+}
+
+static __u32 set_effective(struct __test_metadata *_metadata, __u32 low)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+	__u32 was;
+
+	ASSERT_EQ(0, syscall(SYS_capget, &head, data));
+	was = data[0].effective;
+	data[0].effective = low;
+	ASSERT_EQ(0, syscall(SYS_capset, &head, data));
+	return was;
+}
+
+/* CAP_SYS_ADMIN is not enough for the stack: as with /proc, it takes both. */
+TEST_F(evidence, stack_of_another_user) {
+	struct sef_why_args args;
+	struct sef_event ev;
+	__u32 was;
+
+	ASSERT_EQ(0, ask(_metadata, &self->s, DO_SETUID, USER));
+	ASSERT_EQ(0, ask(_metadata, &self->s, DO_SET_DUMPABLE, 1));
+	ASSERT_EQ(0, watch(self->sup, self->id, HOUR, SHORT, 0));
+	ping(_metadata, self->sup, self->id);
+	until(_metadata, self->sup, self->id, SEF_STATE_UNRESPONSIVE, &ev);
+	was = set_effective(_metadata, 1U << CAP_SYS_ADMIN);
+	get_why(_metadata, self->sup, self->id, &args);
+	EXPECT_EQ(-1, args.syscall);
+	EXPECT_EQ(0, args.known & SEF_KNOWN_STACK);
+	set_effective(_metadata, was);
+	get_why(_metadata, self->sup, self->id, &args);
+	EXPECT_EQ(SYS_read, args.syscall);
+	EXPECT_EQ(linux_tells_stacks(), !!(args.known & SEF_KNOWN_STACK));
 }
 
 TEST_F(evidence, who_may_know) {

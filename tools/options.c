@@ -46,14 +46,13 @@ static const struct {
 /* One number and its unit; < 0 for neither. */
 static double parse_part(const char **from)
 {
-	char *end;
+	size_t len = strspn(*from, "0123456789."), i;
 	double n;
-	size_t len, i;
+	char *end;
 
-	if (!strchr("0123456789.", **from))
-		return -1;
+	/* Neither "inf", nor hexadecimal, nor with an exponent. */
 	n = strtod(*from, &end);
-	if (end == *from)
+	if (!len || end != *from + len)
 		return -1;
 	len = strcspn(end, "0123456789.");
 	*from = end + len;
@@ -84,6 +83,11 @@ uint64_t parse_time(const char *what, const char *arg)
 	if (ns < SEF_TIME_MIN_NS || ns > SEF_TIME_MAX_NS)
 		fail("%s: '%s' is not between 1ms and 1d", what, arg);
 	return ns;
+}
+
+uint64_t parse_time_or_none(const char *what, const char *arg)
+{
+	return strcmp(arg, "none") ? parse_time(what, arg) : 0;
 }
 
 uint64_t parse_number(const char *what, const char *arg, uint64_t max)
@@ -132,7 +136,7 @@ static const struct argp_option watch_options[] = {
 	{ "excuse", KEY_EXCUSE, "CAUSE,...", 0,
 	  "no misses: stopped, traced, frozen, starved, stalled, all, none, default", 0 },
 	{ "signal", KEY_SIGNAL, "SIGNAL", 0, "send it at the verdict unresponsive", 0 },
-	{ "kill", KEY_KILL, "TIME", 0, "send SIGKILL so long after the deadline", 0 },
+	{ "kill", KEY_KILL, "TIME", 0, "send SIGKILL so long after the deadline, or none", 0 },
 	{ "panic", KEY_PANIC, "TIME", 0, "then the machine panics, so long after that", 0 },
 	{ "restart-machine", KEY_RESTART, "TIME", 0, "then it restarts, so long after that", 0 },
 	{ 0 }
@@ -209,13 +213,13 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 		watch->tolerate = parse_number("--tolerate", arg, UINT32_MAX);
 		break;
 	case KEY_GRACE:
-		watch->grace_ns = parse_time("--grace", arg);
+		watch->grace_ns = parse_time_or_none("--grace", arg);
 		break;
 	case KEY_SLACK:
 		watch->slack_ns = parse_time("--slack", arg);
 		break;
 	case KEY_EXTEND:
-		watch->extend_ns = parse_time("--extend", arg);
+		watch->extend_ns = parse_time_or_none("--extend", arg);
 		break;
 	case KEY_STRICT:
 		watch->flags |= SEF_WATCH_STRICT;
@@ -227,7 +231,7 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 		watch->signal = parse_signal("--signal", arg);
 		break;
 	case KEY_KILL:
-		watch->kill_ns = parse_time("--kill", arg);
+		watch->kill_ns = parse_time_or_none("--kill", arg);
 		break;
 	case KEY_PANIC:
 		set_last(watch, SEF_LAST_PANIC, "--panic", arg);
@@ -235,7 +239,7 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 	case KEY_RESTART:
 		set_last(watch, SEF_LAST_RESTART, "--restart-machine", arg);
 		break;
-	case ARGP_KEY_END:
+	case ARGP_KEY_SUCCESS:
 		if (watch->slack_ns > watch->period_ns)
 			fail("--slack: it may not exceed the period");
 		break;

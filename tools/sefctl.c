@@ -14,6 +14,8 @@ static const struct command commands[] = {
 	{ "ping", "ask a service whether it is alive, as ping(8) asks a host", ping_main, 2, NULL },
 	{ "check", "judge a service in one line and an exit status", check_main, 3, "UNKNOWN" },
 	{ "metrics", "what is known of services, for Prometheus", metrics_main, 1, NULL },
+	{ "run", "a command under supervision", run_main, 125, NULL },
+	{ "guard", "feed a hardware watchdog while services are alive", guard_main, 1, NULL },
 };
 
 static char *help_text(int key, const char *text, void *input)

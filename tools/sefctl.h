@@ -33,8 +33,10 @@ struct command {
 };
 
 int check_main(int argc, char **argv);
+int guard_main(int argc, char **argv);
 int metrics_main(int argc, char **argv);
 int ping_main(int argc, char **argv);
+int run_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int top_main(int argc, char **argv);
 int watch_main(int argc, char **argv);
@@ -76,6 +78,8 @@ extern const struct argp watch_argp;
 uint64_t parse_duration(const char *what, const char *arg);
 /* One that the kernel takes: SEF_TIME_MIN_NS to SEF_TIME_MAX_NS. */
 uint64_t parse_time(const char *what, const char *arg);
+/* The same; 0 for "none". */
+uint64_t parse_time_or_none(const char *what, const char *arg);
 uint64_t parse_number(const char *what, const char *arg, uint64_t max);
 /* The causes of a mask as --excuse takes them. */
 void print_excuses(FILE *out, uint32_t mask);

@@ -95,37 +95,46 @@ static const struct {
 	{ "s", NS_PER_SEC }, { "ms", NS_PER_MS }, { "us", 1000 },
 };
 
-/* From a minute on in two whole units, else in one with three digits. */
+/* "1min30s": a unit, and the next smaller one if there is something left. */
+static void print_two_units(char *to, uint64_t ns, size_t unit)
+{
+	uint64_t rest = ns % units[unit].ns / units[unit + 1].ns;
+	int n = sprintf(to, "%u%s", (unsigned int)(ns / units[unit].ns), units[unit].name);
+
+	if (rest)
+		sprintf(to + n, "%u%s", (unsigned int)rest, units[unit + 1].name);
+}
+
+/* "1.13ms", "45.2us", "999ms": what comes after three digits is cut off. */
+static void print_three_digits(char *to, uint64_t ns, size_t unit)
+{
+	unsigned int thousandths = ns / (units[unit].ns / 1000);
+	unsigned int whole = thousandths / 1000, rest = thousandths % 1000;
+	int n = sprintf(to, "%u.%03u", whole, rest);
+
+	to[whole >= 100 ? 3 : 4] = '\0';
+	n = strlen(to);
+	while (whole < 100 && to[n - 1] == '0')
+		n--;
+	if (to[n - 1] == '.')
+		n--;
+	sprintf(to + n, "%s", units[unit].name);
+}
+
 const char *duration(char shown[DURATION_SIZE], uint64_t ns)
 {
-	size_t i = 0;
-	int n;
+	size_t unit = 0;
 
-	while (i < ARRAY_SIZE(units) && ns < units[i].ns)
-		i++;
-	if (!ns) {
+	while (unit < ARRAY_SIZE(units) && ns < units[unit].ns)
+		unit++;
+	if (!ns)
 		sprintf(shown, "0s");
-	} else if (i == ARRAY_SIZE(units)) {
+	else if (unit == ARRAY_SIZE(units))
 		sprintf(shown, "%uns", (unsigned int)ns);
-	} else if (i < 3) {
-		n = sprintf(shown, "%llu%s", (unsigned long long)(ns / units[i].ns), units[i].name);
-		ns = ns % units[i].ns / units[i + 1].ns;
-		if (ns)
-			sprintf(shown + n, "%u%s", (unsigned int)ns, units[i + 1].name);
-	} else {
-		/* Cut, not rounded: 999.9ms is less than 1s. "%.3g" would say "1e+03". */
-		double value = (double)(ns / (units[i].ns / 1000)) / 1000;
-		int decimals = value >= 100 ? 0 : value >= 10 ? 1 : 2;
-		double scale = decimals == 2 ? 100 : decimals ? 10 : 1;
-
-		n = sprintf(shown, "%.*f", decimals, (double)(uint64_t)(value * scale) / scale);
-		if (decimals)
-			while (shown[n - 1] == '0')
-				n--;
-		if (shown[n - 1] == '.')
-			n--;
-		sprintf(shown + n, "%s", units[i].name);
-	}
+	else if (units[unit].ns > NS_PER_SEC)
+		print_two_units(shown, ns, unit);
+	else
+		print_three_digits(shown, ns, unit);
 	return shown;
 }
 

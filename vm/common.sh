@@ -13,7 +13,7 @@ sef_dir=$top/build/sef
 trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
 
 step() { printf '%s\n' "$*" >&2; }
-die() { printf '%s\n' "vm/${0##*/}: $*" >&2; exit 1; }
+die() { printf '%s\n' "$(basename "$(dirname "$0")")/${0##*/}: $*" >&2; exit 1; }
 
 # Run a command; show what it prints only when it fails, or with V=1.
 quietly() {
@@ -27,4 +27,9 @@ quietly() {
 	[ "$status" = 0 ] || cat "$log" >&2
 	rm -f "$log"
 	return "$status"
+}
+
+copy_source() { # copy_source DIR: as it is now, without what was built in it
+	mkdir -p "$1"
+	(cd "$top" && git ls-files -z --cached --others --exclude-standard | tar -c --null -T -) | tar -x -C "$1"
 }

@@ -569,8 +569,8 @@ struct sef_event {
  * Who may know the system call: of a thread that was dumpable (see prctl(2)), with
  * CAP_SYS_PTRACE in its user namespace, or with its user and group ids and all its
  * capabilities; of any other with CAP_SYS_PTRACE in the first user namespace. The
- * stack takes CAP_SYS_ADMIN, of whoever made the watch and of the caller; is of a
- * thread that slept; and is known from Linux 6.7 on.
+ * stack takes the same and CAP_SYS_ADMIN, of whoever made the watch and of the
+ * caller; is of a thread that slept; and is known from Linux 6.7 on.
  */
 struct sef_why_args {
 	__u64	id;
@@ -645,6 +645,8 @@ struct sef_latency_args {
  * @pong_seq: the seq of the ping that is answered, and with it every earlier
  *	one. The service stores it, with release. Anything that is not the seq of
  *	a ping sent and not answered yet is ignored.
+ * @__reserved1: keeps what the kernel writes and what the service writes apart.
+ * @__reserved2: not used.
  *
  * mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) of a
  * service's file. While it is mapped, a ping is published there at once, and the
