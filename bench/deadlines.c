@@ -25,23 +25,28 @@ static int epoll;
 
 /*
  * The kernel's own deadline: what the timer with this function was set to last. In user
- * space it is known only within the length of a system call.
+ * space it is known only within the length of a system call. Others have such timers too.
  */
-static unsigned long long traced_deadline(const char *function)
+static unsigned long long traced_deadline(const char *function,
+					  unsigned long long earliest,
+					  unsigned long long latest)
 {
-	unsigned long long deadline = 0;
+	unsigned long long at, deadline = 0;
 	FILE *f = fopen(TRACING "trace", "re");
-	const char *at;
+	const char *field;
 	char line[512];
 
 	if (!f)
 		err(1, "cannot read " TRACING "trace");
 	while (fgets(line, sizeof(line), f)) {
-		at = strstr(line, function) ? strstr(line, "softexpires=") : NULL;
-		if (at)
-			deadline = strtoull(at + strlen("softexpires="), NULL, 10);
+		field = strstr(line, function) ? strstr(line, "softexpires=") : NULL;
+		at = field ? strtoull(field + strlen("softexpires="), NULL, 10) : 0;
+		if (at >= earliest && at <= latest)
+			deadline = at;
 	}
 	fclose(f);
+	if (!deadline)
+		errx(1, "the trace has no deadline from %llu to %llu", earliest, latest);
 	return deadline;
 }
 
@@ -107,7 +112,7 @@ static const struct kind {
 /* The tracepoint is off again before the deadline: it is no part of what is measured. */
 static unsigned long long arm(const struct kind *kind)
 {
-	unsigned long long earliest, latest, deadline;
+	unsigned long long earliest, latest;
 
 	write_to(TRACING "trace", "");
 	write_to(TRACING "events/timer/hrtimer_start/enable", "1");
@@ -116,11 +121,7 @@ static unsigned long long arm(const struct kind *kind)
 	latest = now_ns() + TIMEOUT;
 	sleep_ns(TRACED);
 	write_to(TRACING "events/timer/hrtimer_start/enable", "0");
-	deadline = traced_deadline(kind->function);
-	if (deadline < earliest || deadline > latest)
-		errx(1, "the trace has %llu for a deadline, not %llu to %llu", deadline,
-		     earliest, latest);
-	return deadline;
+	return traced_deadline(kind->function, earliest, latest);
 }
 
 static void measure(const struct kind *kind, const char *how)

@@ -295,7 +295,7 @@ const struct method methods[] = {
 	{ .name = "user space, datagrams", .run = run_user_space, .max_n = 10000 },
 	{ .name = "libsam", .run = run_libsam, .max_n = 1000 },
 	{ .name = "systemd", .run = run_systemd, .stop = stop_systemd,
-	  .max_n = 1000 },
+	  .max_n = 100 },
 };
 
 const unsigned int nr_methods = ARRAY_SIZE(methods);
