@@ -319,7 +319,7 @@ static const char *stall(struct __test_metadata *_metadata,
 	if (syscall(SYS_finit_module, fd, "", 0))
 		ASSERT_EQ(EEXIST, errno);
 	EXPECT_EQ(0, close(fd));
-	snprintf(text, sizeof(text), "%d 700", self->cpus[1]);
+	snprintf(text, sizeof(text), "%d 1500", self->cpus[1]);
 	write_text(_metadata, STALLS, text);
 	return NULL;
 }
@@ -951,7 +951,7 @@ static void check_known(struct __test_metadata *_metadata,
 
 /* A thread that took over the number of another, by exec, has clocks of its own. */
 TEST_F(evidence, exec_in_between) {
-	const __u64 timeout = 800 * MSEC;
+	const __u64 timeout = 4000 * MSEC;	/* exec may take a while */
 	struct sef_why_args args;
 	struct sef_event ev;
 	int i;
