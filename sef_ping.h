@@ -265,6 +265,7 @@ struct sef_service {
 		struct rcu_head	rcu;		/* once out of the registry */
 	};
 	struct hlist_node	by_process;	/* sef_registry_lock */
+	unsigned int		of_process;	/* sef_registry_lock; of the newest */
 
 	/* written by the exit hook once, and by @exited given to who looks */
 	wait_queue_entry_t	exit_hook;

@@ -332,18 +332,44 @@ static void sef_service_free(struct sef_service *svc)
 	call_rcu(&svc->rcu, sef_service_free_memory);
 }
 
-/* Services that are threads have hooks at their threads. */
-static bool sef_process_has_room(const struct pid *process)
+/*
+ * The newest service that is the same process as @svc, or thread, which has hooks of
+ * its own; it has the count of them. The newest come first.
+ */
+static struct sef_service *sef_process_newest(const struct sef_service *svc)
 {
-	struct sef_service *svc;
-	unsigned int n = 0;
+	struct sef_service *other;
 
 	lockdep_assert_held(&sef_registry_lock);
 
-	hash_for_each_possible(sef_processes, svc, by_process,
-			       (unsigned long)process)
-		n += svc->pid == process;
-	return n < READ_ONCE(max_process_services);
+	hash_for_each_possible(sef_processes, other, by_process,
+			       (unsigned long)svc->process)
+		if (other->pid == svc->pid)
+			return other;
+	return NULL;
+}
+
+static bool sef_process_add(struct sef_service *svc)
+{
+	const struct sef_service *newest = sef_process_newest(svc);
+	unsigned int n = newest ? newest->of_process : 0;
+
+	if (n >= READ_ONCE(max_process_services))
+		return false;
+	svc->of_process = n + 1;
+	hash_add(sef_processes, &svc->by_process, (unsigned long)svc->process);
+	return true;
+}
+
+static void sef_process_del(struct sef_service *svc)
+{
+	struct sef_service *newest;
+
+	hash_del(&svc->by_process);
+	newest = sef_process_newest(svc);
+	/* It was the newest, or an older one, whose count is an old one too. */
+	if (newest)
+		newest->of_process = max(newest->of_process, svc->of_process) - 1;
 }
 
 /* Give it an id, under which others find it. */
@@ -352,20 +378,22 @@ int sef_service_publish(struct sef_service *svc)
 	int err = -ENOSPC;
 
 	mutex_lock(&sef_registry_lock);
-	if (sef_process_has_room(svc->pid) &&
-	    sef_charge(&svc->account, SEF_LIMIT_SERVICES, 1)) {
-		sef_account_hold(&svc->account);
-		svc->id = ++sef_last_id;
-		rb_add(&svc->node, &sef_services, sef_node_less);
-		hash_add(sef_processes, &svc->by_process,
-			 (unsigned long)svc->process);
-		trace_sef_register(svc);
-		if (!list_empty(&sef_newcomers_list))
-			queue_work(sef_work, &sef_newcomers_work);
-		else
-			sef_told_id = svc->id;
-		err = 0;
+	if (!sef_charge(&svc->account, SEF_LIMIT_SERVICES, 1))
+		goto out;
+	if (!sef_process_add(svc)) {
+		sef_uncharge(&svc->account, SEF_LIMIT_SERVICES, 1);
+		goto out;
 	}
+	sef_account_hold(&svc->account);
+	svc->id = ++sef_last_id;
+	rb_add(&svc->node, &sef_services, sef_node_less);
+	trace_sef_register(svc);
+	if (!list_empty(&sef_newcomers_list))
+		queue_work(sef_work, &sef_newcomers_work);
+	else
+		sef_told_id = svc->id;
+	err = 0;
+out:
 	mutex_unlock(&sef_registry_lock);
 	return err;
 }
@@ -377,7 +405,7 @@ void sef_service_put(struct sef_service *svc)
 		return;
 	if (svc->id) {
 		rb_erase(&svc->node, &sef_services);
-		hash_del(&svc->by_process);
+		sef_process_del(svc);
 	}
 	mutex_unlock(&sef_registry_lock);
 
