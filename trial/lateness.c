@@ -110,7 +110,7 @@ static void trace_line(struct trace *trace, const char *line)
 	if (trace_event(line, "sef_step:", &ns))
 		trace->step = ns;
 	fields = trace_event(line, "sef_verdict:", &ns);
-	if (fields && strstr(fields, "-> unresponsive"))
+	if (fields && strstr(fields, " state=unresponsive"))
 		trace->verdict = ns;
 }
 
