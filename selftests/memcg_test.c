@@ -14,7 +14,7 @@
 #include "busy.h"
 #include "servant.h"
 
-#define MANY		4000
+#define MANY		2000
 /* No object here has less; and many are more than what is charged in advance. */
 #define LEAST		(MANY * 128LL)
 #define MEMORY_MAX	"6291456"	/* the servant itself has less than 1 MB */
@@ -227,7 +227,7 @@ FIXTURE_TEARDOWN(memcg)
 	set_parameter(_metadata, PARAMETERS "max_process_services", self->process);
 }
 
-TEST_F(memcg, services) {
+TEST_F_TIMEOUT(memcg, services, 200) {
 	__s64 before, with;
 
 	ASSERT_EQ(0, ask(_metadata, &self->s, DO_OPEN_MANY, 0));
@@ -239,7 +239,7 @@ TEST_F(memcg, services) {
 	EXPECT_TRUE(wait_charged_below(_metadata, self, with - LEAST));
 }
 
-TEST_F(memcg, watches) {
+TEST_F_TIMEOUT(memcg, watches, 200) {
 	__s64 before, with;
 
 	ASSERT_EQ(0, ask(_metadata, &self->s, DO_OPEN_MANY, 0));
@@ -257,7 +257,7 @@ TEST_F(memcg, watches) {
  * More than there is: the kernel refuses, or kills what is in the cgroup; the
  * answer of who was killed is no answer.
  */
-TEST_F(memcg, limit) {
+TEST_F_TIMEOUT(memcg, limit, 200) {
 	const __s64 orders[][2] = {
 		{ DO_OPEN_MANY, 0 }, { DO_OPEN_SUPERVISORS, 4 },
 		{ DO_REGISTER_MANY, 0 }, { DO_WATCH_MANY, 1 },
@@ -273,7 +273,7 @@ TEST_F(memcg, limit) {
 	ASSERT_EQ(0, write_cgroup(self->cgroup, "memory.max", MEMORY_MAX));
 	for (i = 0; i < ARRAY_SIZE(orders) && !err; i++) {
 		send_order(_metadata, &self->s, orders[i][0], orders[i][1]);
-		ASSERT_EQ(1, poll(&pfd, 1, PATIENCE));
+		ASSERT_EQ(1, poll(&pfd, 1, 9 * PATIENCE));
 		if (read(self->s.sock, &err, sizeof(err)) != sizeof(err))
 			break;
 	}
