@@ -20,7 +20,7 @@
 /* The layout is the contract, the same for every caller. */
 static_assert(sizeof(struct sef_register_args) == 64);
 static_assert(sizeof(struct sef_watch_args) == 104);
-static_assert(sizeof(struct sef_status_args) == 216);
+static_assert(sizeof(struct sef_status_args) == 232);
 static_assert(sizeof(struct sef_event) == 96);
 static_assert(sizeof(struct sef_why_args) == 1120);
 static_assert(sizeof(struct sef_latency_args) == 192);

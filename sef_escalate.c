@@ -92,10 +92,15 @@ bool sef_escalates(const struct sef_watch_args *args)
 /* Returns what to tell of it. A struct pid is never another process's. */
 static u32 sef_escalate_signal(struct sef_watch *watch, int sig, u32 sent)
 {
-	if (!sef_escalate_may_signal(watch))
+	struct sef_service *svc = watch->service;
+
+	if (!sef_escalate_may_signal(watch)) {
+		svc->counts.denied++;
 		return SEF_EVENT_DENIED;
+	}
+	svc->counts.steps++;
 	/* An error is a process that has just ended: the exit hook tells. */
-	kill_pid(watch->service->process, sig, 1);
+	kill_pid(svc->process, sig, 1);
 	return sent;
 }
 
@@ -129,6 +134,7 @@ void sef_escalate_begin(struct sef_watch *watch, ktime_t due, ktime_t now)
 
 	lockdep_assert_held(&watch->service->lock);
 
+	watch->service->counts.verdicts++;
 	if (set->signal) {
 		flags = sef_escalate_signal(watch, set->signal,
 					    SEF_EVENT_SIGNAL);

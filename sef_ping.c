@@ -279,6 +279,7 @@ static void sef_watch_miss(struct sef_watch *watch, ktime_t now)
 
 	if (watch->misses < U32_MAX)
 		watch->misses++;
+	svc->counts.missed++;
 	trace_sef_miss(watch, seq);
 	if (watch->misses <= watch->set.tolerate) {
 		sef_watch_enter(watch, SEF_STATE_LATE, seq, now);

@@ -246,6 +246,14 @@ struct sef_latency {
 	u32			buckets[SEF_LATENCY_BUCKETS];
 };
 
+/* What all watches made of a service since it registered. */
+struct sef_counts {
+	u32			missed;		/* and not excused */
+	u32			verdicts;
+	u32			steps;		/* signals sent */
+	u32			denied;		/* and not sent */
+};
+
 struct sef_service {
 	/* set before the service is published, then only read */
 	u64			id;
@@ -296,6 +304,7 @@ struct sef_service {
 	struct pid		*speaker;	/* the thread that ponged last */
 	u64			rtt_ns;
 	struct sef_latency	latency;
+	struct sef_counts	counts;
 	struct sef_page		*page;		/* or NULL; set once */
 };
 

@@ -57,6 +57,10 @@ static void sef_status_of_service(struct sef_service *svc,
 		.silent_ns = ktime_to_ns(ktime_sub(now, svc->pong_time)),
 		.rtt_ns = svc->rtt_ns,
 		.watches = svc->nr_watches,
+		.missed = svc->counts.missed,
+		.verdicts = svc->counts.verdicts,
+		.steps = svc->counts.steps,
+		.denied = svc->counts.denied,
 	};
 	if (svc->type == PIDTYPE_PID)
 		args->service_flags = SEF_REGISTER_THREAD;

@@ -11,7 +11,7 @@
 
 /* A struct that grows needs a new version of each function that takes it. */
 _Static_assert(sizeof(struct sef_watch_args) == 104, "sef_watch and its kin");
-_Static_assert(sizeof(struct sef_status_args) == 216, "sef_get_status and its kin");
+_Static_assert(sizeof(struct sef_status_args) == 232, "sef_get_status and its kin");
 _Static_assert(sizeof(struct sef_event) == 96, "sef_read_events");
 _Static_assert(sizeof(struct sef_why_args) == 1120, "sef_get_why");
 _Static_assert(sizeof(struct sef_latency_args) == 192, "sef_get_latency");

@@ -72,6 +72,19 @@ static void let_ladder_end(struct __test_metadata *_metadata, __u64 kill_ns)
 	end_servant(_metadata, &decoy);
 }
 
+/* Of all watches, those that are gone too. */
+static void expect_counts(struct __test_metadata *_metadata, int sup, __u64 id,
+			  __u32 verdicts, __u32 steps, __u32 denied)
+{
+	struct sef_status_args st;
+
+	get_status(_metadata, sup, id, &st);
+	EXPECT_LE(verdicts, st.missed);
+	EXPECT_EQ(verdicts, st.verdicts);
+	EXPECT_EQ(steps, st.steps);
+	EXPECT_EQ(denied, st.denied);
+}
+
 static void until_unresponsive(struct __test_metadata *_metadata, int sup,
 			       __u64 id)
 {
@@ -116,6 +129,7 @@ TEST_F(escalate, signal_at_each_verdict) {
 		until(_metadata, self->sup, self->id, SEF_STATE_ALIVE, &ev);
 		EXPECT_EQ(0, ev.flags);
 	}
+	expect_counts(_metadata, self->sup, self->id, 3, 3, 0);
 }
 
 /* Late is not unresponsive. */
@@ -173,6 +187,7 @@ TEST_F(escalate, signal_then_kill) {
 	EXPECT_EQ(SEF_EVENT_SIGNAL | SEF_EVENT_KILL, ev.flags);
 	EXPECT_EQ(4, ev.changes);
 	EXPECT_EQ(SIGKILL, ev.wait_status);
+	expect_counts(_metadata, self->sup, self->id, 1, 2, 0);
 }
 
 /* Threads included: it is the process that a step is against. */
@@ -202,6 +217,7 @@ TEST_F(escalate, two_ladders) {
 	until(_metadata, self->sup, self->id, SEF_STATE_DEAD, &ev);
 	EXPECT_EQ(0, ev.flags & SEF_EVENT_KILL);
 	EXPECT_EQ(0, close(other));
+	expect_counts(_metadata, self->sup, self->id, 2, 3, 0);
 }
 
 TEST_F(escalate, pong_ends_it) {
@@ -546,6 +562,7 @@ TEST_F(escalate, denied_for_who_registered) {
 		get_event(_metadata, self->sup, &ev);
 		EXPECT_EQ(SEF_EVENT_DENIED, ev.flags);
 	}
+	expect_counts(_metadata, self->sup, id, 1, 0, 2);
 	end_servant(_metadata, &s);
 }
 

@@ -241,6 +241,7 @@ TEST_F(excuse, excused) {
 	EXPECT_EQ(0, st.misses);
 	EXPECT_EQ(variant->why, st.why);
 	EXPECT_EQ(0, st.credit_ns);
+	EXPECT_EQ(0, st.missed | st.verdicts);
 	EXPECT_FALSE(readable(self->sup));
 
 	variant->let_go(_metadata, self);

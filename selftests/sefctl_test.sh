@@ -235,12 +235,12 @@ watch_tells() { # 34 results
 	stop $pid
 }
 
-metrics_tell() { # 9 results
+metrics_tell() { # 10 results
 	start web
 	web=$pid
 	start "$(printf 'e\033"\\ \377\n')" --null
 	"$sefctl" ping -c 20 -i 1ms -W 30s web >/dev/null
-	begin watch --all $fast
+	begin watch --all $fast --signal WINCH
 	is web /0/state alive "metrics: one alive"
 	is "pid:$pid" /0/state unresponsive "metrics: one unresponsive"
 	run 0 metrics
@@ -250,6 +250,10 @@ metrics_tell() { # 9 results
 	report $? "metrics: why"
 	grep -q '^sef_service_timeout_seconds{service="web",id="[0-9]*"} 0.1$' "$dir/out"
 	report $? "metrics: seconds"
+	grep -q '^sef_service_escalation_signals_total{service="e.*"} 1$' "$dir/out" &&
+		grep -q '^sef_service_verdicts_total{service="e.*"} 1$' "$dir/out" &&
+		grep -q '^sef_service_verdicts_total{service="web",id="[0-9]*"} 0$' "$dir/out"
+	report $? "metrics: escalations"
 	awk '
 		/_bucket[{]service="web"/ { if ($NF < last) bad = 1; last = $NF; n++ }
 		/_count[{]service="web"/ { count = $NF }
@@ -313,7 +317,7 @@ top_shows() { # 9 results
 	kill -INT $job
 }
 
-plan 119
+plan 120
 status_tells
 check_judges
 ping_asks

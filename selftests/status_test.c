@@ -63,6 +63,7 @@ TEST_F(status, unwatched) {
 	EXPECT_EQ(0, st.signal);
 	EXPECT_EQ(0, st.last);
 	EXPECT_EQ(0, st.service_flags);
+	EXPECT_EQ(0, st.missed | st.verdicts | st.steps | st.denied);
 	EXPECT_EQ(0, memcmp(name, st.name, sizeof(name)));
 }
 

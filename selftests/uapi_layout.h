@@ -66,7 +66,7 @@ LAYOUT_SIZE(sef_ping_args, 16);
 LAYOUT_AT(sef_ping_args, id, 0);
 LAYOUT_AT(sef_ping_args, seq, 8);
 
-LAYOUT_SIZE(sef_status_args, 216);
+LAYOUT_SIZE(sef_status_args, 232);
 LAYOUT_AT(sef_status_args, id, 0);
 LAYOUT_AT(sef_status_args, flags, 8);
 LAYOUT_AT(sef_status_args, state, 12);
@@ -98,7 +98,11 @@ LAYOUT_AT(sef_status_args, excuse, 168);
 LAYOUT_AT(sef_status_args, signal, 172);
 LAYOUT_AT(sef_status_args, last, 176);
 LAYOUT_AT(sef_status_args, service_flags, 180);
-LAYOUT_AT(sef_status_args, name, 184);
+LAYOUT_AT(sef_status_args, missed, 184);
+LAYOUT_AT(sef_status_args, verdicts, 188);
+LAYOUT_AT(sef_status_args, steps, 192);
+LAYOUT_AT(sef_status_args, denied, 196);
+LAYOUT_AT(sef_status_args, name, 200);
 
 LAYOUT_SIZE(sef_request, 24);
 LAYOUT_AT(sef_request, type, 0);

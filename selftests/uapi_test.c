@@ -33,7 +33,7 @@ static const struct {
 	[WATCH]		= { SEF_IOC_WATCH, WR, 0x10, 104 },
 	[UNWATCH]	= { SEF_IOC_UNWATCH, W, 0x11, 8 },
 	[PING]		= { SEF_IOC_PING, WR, 0x12, 16 },
-	[STATUS]	= { SEF_IOC_STATUS, WR, 0x13, 216 },
+	[STATUS]	= { SEF_IOC_STATUS, WR, 0x13, 232 },
 	[NEWCOMERS]	= { SEF_IOC_NEWCOMERS, W, 0x14, 8 },
 	[WHY]		= { SEF_IOC_WHY, WR, 0x15, 1120 },
 	[LATENCY]	= { SEF_IOC_LATENCY, WR, 0x16, 192 },
@@ -276,7 +276,7 @@ static bool known(unsigned int dir, unsigned int nr)
 }
 
 TEST_F(uapi, unknown_requests) {
-	static const unsigned int sizes[] = { 0, 8, 16, 56, 104, 192, 216, 1120, 4096 };
+	static const unsigned int sizes[] = { 0, 8, 16, 56, 104, 192, 232, 1120, 4096 };
 	unsigned int i, nr, dir;
 	union args args, was;
 	int fd;

@@ -2,7 +2,7 @@
 /*
  * sefctl metrics: services for Prometheus. What is printed is valid in both formats
  * there are, OpenMetrics 1.0 and Prometheus text 0.0.4. They name the family of a
- * counter differently; so the one counter that is in no histogram has no type.
+ * counter differently; so the counters that are in no histogram have no type.
  */
 #include <errno.h>
 #include <locale.h>
@@ -88,6 +88,26 @@ static double pings(const struct view *view)
 	return view->status.ping_seq;
 }
 
+static double missed(const struct view *view)
+{
+	return view->status.missed;
+}
+
+static double verdicts(const struct view *view)
+{
+	return view->status.verdicts;
+}
+
+static double steps(const struct view *view)
+{
+	return view->status.steps;
+}
+
+static double denied(const struct view *view)
+{
+	return view->status.denied;
+}
+
 static const struct {
 	const char *name, *type, *help;
 	double (*value)(const struct view *view);	/* NAN: there is none */
@@ -106,6 +126,14 @@ static const struct {
 	{ "sef_service_headroom_seconds", "gauge",
 	  "Least time left at a pong before its deadline; 0 if one was missed.", headroom },
 	{ "sef_service_pings_total", NULL, "Pings sent.", pings },
+	{ "sef_service_missed_total", NULL, "Pings missed and not excused, by all watches.",
+	  missed },
+	{ "sef_service_verdicts_total", NULL, "How often a watch found it unresponsive.",
+	  verdicts },
+	{ "sef_service_escalation_signals_total", NULL,
+	  "Signals that watches sent it, SIGKILL included.", steps },
+	{ "sef_service_escalation_denied_total", NULL,
+	  "Signals that were due and that a watch might not send it.", denied },
 };
 
 static void print_family(const char *name, const char *type, const char *help)

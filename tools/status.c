@@ -110,6 +110,16 @@ static void print_watch(const struct sef_status_args *st)
 	print_steps(st);
 }
 
+/* Over all watches that there ever were. */
+static void print_counts(const struct sef_status_args *st)
+{
+	if (st->missed)
+		printf("  missed      %u since it registered; unresponsive %u times\n",
+		       st->missed, st->verdicts);
+	if (st->steps || st->denied)
+		printf("  signals     %u sent, %u denied\n", st->steps, st->denied);
+}
+
 static void print_latency(const struct view *view)
 {
 	const struct sef_latency_args *l = &view->latency;
@@ -149,6 +159,7 @@ static void print_one(const struct view *view)
 		printf("  reply       %s: its pongs do not count\n", sef_reply_name(st->reply));
 	print_latency(view);
 	print_watch(st);
+	print_counts(st);
 }
 
 /* All that the arguments name, in their order; without any all there are. */

@@ -382,9 +382,14 @@ struct sef_ping_args {
  * @excuse: out: setting.
  * @signal: out: setting.
  * @last: out: setting.
- * @name: out: the service's name.
  * @service_flags: out: SEF_REGISTER_THREAD for a thread, SEF_REGISTER_PIDFD for a
  *	process that another one answers for, or 0.
+ * @missed: out: pings missed and not excused, by all watches since the service
+ *	registered; as the next three it goes on from 0 after 4294967295.
+ * @verdicts: out: how often a watch has found it unresponsive since then.
+ * @steps: out: signals sent to it by a watch since then, SIGKILL included.
+ * @denied: out: steps due since then and not taken, see SEF_EVENT_DENIED.
+ * @name: out: the service's name.
  */
 struct sef_status_args {
 	__u64	id;
@@ -418,6 +423,10 @@ struct sef_status_args {
 	__u32	signal;
 	__u32	last;
 	__u32	service_flags;
+	__u32	missed;
+	__u32	verdicts;
+	__u32	steps;
+	__u32	denied;
 	char	name[SEF_NAME_SIZE];
 };
 
