@@ -10,7 +10,7 @@ cache=${SEF_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sef}
 sef_dir=$top/build/sef
 
 # Long work runs in the background, awaited: so a signal ends it with us.
-trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
+trap 'kill $(jobs -p) 2>/dev/null || :; exit 130' INT TERM
 
 step() { printf '%s\n' "$*" >&2; }
 die() { printf '%s\n' "$(basename "$(dirname "$0")")/${0##*/}: $*" >&2; exit 1; }
