@@ -91,7 +91,7 @@ install-tools: ## install it and its man page, below $(prefix), all below $(DEST
 
 # In a VM, on any machine; nothing touches the machine's own kernel.
 
-modules: ## build sef.ko for KERNEL=6.12 or 6.1 in build/KERNEL, headers fetched
+modules: ## build sef.ko for KERNEL=6.12, 6.12-rt, 6.1 or 7 in build/KERNEL, headers fetched
 	@vm/deps
 	@vm/fetch busybox $(KERNEL)
 	@vm/module $(KERNEL)
@@ -110,6 +110,10 @@ demo: modules ## see a supervised service live, hang and die in a VM
 test: ## run the selftests on KERNELS="6.12 6.1"; TESTS="..." for some of them
 	@vm/deps test
 	@vm/test $(KERNELS)
+
+test-kernels: ## the same on every kernel that sef is for; about an hour
+	@vm/deps test
+	@PACKAGES= vm/test 6.1 6.12 6.12-rt 7
 
 test-packages: ## install, use and purge the Debian packages in a VM that is a Debian
 	@vm/deps
@@ -156,7 +160,7 @@ clean: ## remove everything built here
 
 # Not "distclean": that is what a package's build calls, and this is outside.
 clean-cache: clean ## the same, and the cache of VM kernels
-	rm -rf $(foreach d,[1-9].* kasan kcsan coverage busybox kselftest promtool rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
+	rm -rf $(foreach d,[1-9]* kasan kcsan coverage busybox kselftest promtool rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
-.PHONY: all help headers load unload install install-module install-system install-dkms uninstall sign deb lib install-lib tools install-tools modules vm shell demo test test-packages test-debug lint coverage trial trial-why bench fetch-new clean clean-cache
+.PHONY: all help headers load unload install install-module install-system install-dkms uninstall sign deb lib install-lib tools install-tools modules vm shell demo test test-kernels test-packages test-debug lint coverage trial trial-why bench fetch-new clean clean-cache

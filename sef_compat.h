@@ -11,6 +11,10 @@
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sched/coredump.h>
+#if __has_include(<linux/sched/exec_state.h>)
+#include <linux/sched/exec_state.h>
+#endif
 #include <linux/stacktrace.h>
 #include <linux/version.h>
 
@@ -56,6 +60,34 @@ static inline bool sef_task_on_cpu(struct task_struct *task)
 #else
 	return task == current;
 #endif
+}
+
+/*
+ * May whoever has the same credentials look into it, by what /proc asks? 7.3 has it in
+ * the task, and in no mm any more; no function that tells is there for modules.
+ */
+static inline bool sef_task_is_dumpable(struct task_struct *task)
+{
+	bool dumpable = false;
+
+#if __has_include(<linux/sched/exec_state.h>)
+	struct task_exec_state *state;
+
+	rcu_read_lock();
+	state = rcu_dereference(task->exec_state);
+	/* One that has ended has no mm, and is nobody's to look into. */
+	if (state && READ_ONCE(task->mm))
+		dumpable = READ_ONCE(state->dumpable) == TASK_DUMPABLE_OWNER;
+	rcu_read_unlock();
+#else
+	/* The lock keeps the mm, and is not one for interrupts to wait for. */
+	if (!spin_trylock(&task->alloc_lock))
+		return false;
+	if (task->mm)
+		dumpable = get_dumpable(task->mm) == SUID_DUMP_USER;
+	spin_unlock(&task->alloc_lock);
+#endif
+	return dumpable;
 }
 
 /* 6.7 exported it to modules. */

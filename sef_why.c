@@ -16,7 +16,6 @@
 #include <linux/math64.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/clock.h>
-#include <linux/sched/coredump.h>
 #include <linux/sched/cputime.h>
 #include <linux/sched/jobctl.h>
 #include <linux/sched/signal.h>
@@ -406,20 +405,6 @@ void sef_probe_tell(struct sef_probe *probe, struct sef_service *svc,
 }
 
 /* Evidence */
-
-/* May whoever has the same credentials look into it, by what /proc asks? */
-static bool sef_task_is_dumpable(struct task_struct *task)
-{
-	bool dumpable = false;
-
-	/* The lock keeps the mm, and is not one for interrupts to wait for. */
-	if (!spin_trylock(&task->alloc_lock))
-		return false;
-	if (task->mm)
-		dumpable = get_dumpable(task->mm) == SUID_DUMP_USER;
-	spin_unlock(&task->alloc_lock);
-	return dumpable;
-}
 
 /*
  * Where it sleeps, for whoever made the watch with CAP_SYS_ADMIN. Only of a thread

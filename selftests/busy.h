@@ -6,6 +6,7 @@
 #ifndef BUSY_H
 #define BUSY_H
 
+#include <dirent.h>
 #include <sched.h>
 #include <sys/prctl.h>
 
@@ -20,6 +21,7 @@ struct busy {
 	pid_t hogs[MAX_BUSY];
 	int n;
 	int *running;		/* hogs that are; shared with them */
+	bool lifted;		/* the timers' threads are */
 };
 
 static inline void set_rt_runtime(struct __test_metadata *_metadata,
@@ -55,11 +57,44 @@ static inline int get_cpus(int *cpus, int max)
 	return n;
 }
 
-static inline bool set_fifo(int priority)
+static inline bool set_fifo_of(pid_t pid, int priority)
 {
 	struct sched_param param = { .sched_priority = priority };
 
-	return !sched_setscheduler(0, priority ? SCHED_FIFO : SCHED_OTHER, &param);
+	return !sched_setscheduler(pid, priority ? SCHED_FIFO : SCHED_OTHER, &param);
+}
+
+static inline bool set_fifo(int priority)
+{
+	return set_fifo_of(0, priority);
+}
+
+/*
+ * With PREEMPT_RT the kernel's timers and what an interrupt leaves to be done are
+ * threads of priority 1, and it is the administrator's to say what comes before them.
+ */
+static inline void set_timers(struct __test_metadata *_metadata, int priority)
+{
+	char path[300], comm[32];
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+	int fd, len;
+
+	ASSERT_NE(NULL, dir);
+	while ((entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		len = read(fd, comm, sizeof(comm) - 1);
+		close(fd);
+		if (len <= 0)
+			continue;
+		comm[len] = '\0';
+		if (!strncmp(comm, "ktimers/", 8) || !strncmp(comm, "irq_work/", 9))
+			EXPECT_TRUE(set_fifo_of(atoi(entry->d_name), priority));
+	}
+	closedir(dir);
 }
 
 /* Ends with the test, and in any case: nobody else may be able to end it. */
@@ -85,6 +120,10 @@ static inline void start_busy(struct __test_metadata *_metadata, struct busy *b,
 	ASSERT_LE(0, fd);
 	ASSERT_LT(0, read(fd, b->rt_runtime, sizeof(b->rt_runtime) - 1));
 	EXPECT_EQ(0, close(fd));
+	if (!access("/sys/kernel/realtime", F_OK)) {
+		b->lifted = true;
+		set_timers(_metadata, BUSY_PRIORITY + 2);
+	}
 	set_rt_runtime(_metadata, "-1");
 	b->running = mmap(NULL, sizeof(*b->running), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -112,6 +151,9 @@ static inline void end_busy(struct __test_metadata *_metadata, struct busy *b)
 			  waitpid(b->hogs[b->n - 1], &status, 0));
 		EXPECT_EQ(SIGKILL, status);
 	}
+	if (b->lifted)
+		set_timers(_metadata, 1);
+	b->lifted = false;
 	if (b->rt_runtime[0])
 		set_rt_runtime(_metadata, b->rt_runtime);
 	b->rt_runtime[0] = '\0';
