@@ -388,7 +388,7 @@ static void sef_watch_probe(struct sef_watch *watch, ktime_t now)
 	if (sef_watch_check_cpu(watch, now))
 		return;
 	sef_probe_tell(&watch->probe, watch->service, &watch->look);
-	sef_look(watch->service, &look);
+	sef_watch_look_closely(watch, &look);
 	sef_probe_ask(&watch->probe, &look);
 }
 

@@ -233,7 +233,16 @@ struct sef_evidence {
 	u64			involuntary;
 };
 
-#define SEF_STACK_DEPTH		16
+#define SEF_STACK_DEPTH		13
+
+/* A sleeping thread's kernel stack: the same as long as it has not run. 128 bytes. */
+struct sef_stack {
+	const struct task_struct *task;		/* only to compare with */
+	pid_t			tid;
+	u32			nr;		/* of @at; 0: it is not known */
+	u64			switches;	/* that it had by then */
+	unsigned long		at[SEF_STACK_DEPTH];
+};
 
 /* Ping to pong, in powers of two: see struct sef_latency_args. */
 struct sef_latency {
@@ -341,9 +350,9 @@ struct sef_watch {
 	enum sef_step		step : 8;	/* the next of the escalation */
 	bool			killed : 1;	/* that step was taken */
 	bool			stalled : 1;	/* @stalled_ns is long, and was not given back */
+	bool			stack_told : 1;	/* @stack belongs to @evidence */
 	u32			misses;
 	u32			excused;
-	u32			nr_stack;	/* of @stack */
 	u64			seq;		/* the ping outstanding, or 0 */
 	u64			last_seq;	/* the last that was, or is */
 	ktime_t			deadline;	/* its own */
@@ -371,8 +380,8 @@ struct sef_watch {
 	struct sef_event	event;
 	ktime_t			event_time;
 
-	/* sef_service.lock: the thread's kernel stack, with the evidence */
-	unsigned long		*stack;		/* NULL without CAP_SYS_ADMIN */
+	/* sef_service.lock; as it was at the last look of any kind that took it */
+	struct sef_stack	*stack;		/* NULL without CAP_SYS_ADMIN */
 };
 
 /* The look at half the timeout, or NULL while it is still to be taken. */
@@ -420,6 +429,7 @@ void sef_watch_notify(struct sef_watch *watch, u32 flags, u64 seq, u64 rtt_ns,
 
 /* sef_why.c: looking at a silent thread */
 void sef_look(struct sef_service *svc, struct sef_look *look);
+void sef_watch_look_closely(struct sef_watch *watch, struct sef_look *look);
 enum sef_why sef_why_silent(const struct sef_look *first,
 			    const struct sef_look *look);
 enum sef_why sef_watch_examine(struct sef_watch *watch,

@@ -446,8 +446,7 @@ struct sef_watch *sef_watch_alloc(struct sef_supervisor *sup)
 	if (!watch)
 		return NULL;
 	if (ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN)) {
-		watch->stack = kcalloc(SEF_STACK_DEPTH, sizeof(*watch->stack),
-				       GFP_KERNEL_ACCOUNT);
+		watch->stack = kzalloc(sizeof(*watch->stack), GFP_KERNEL_ACCOUNT);
 		if (!watch->stack) {
 			kmem_cache_free(sef_watch_cache, watch);
 			return NULL;

@@ -265,8 +265,9 @@ int sef_why_of_watch(struct sef_watch *watch, struct sef_why_args *args)
 
 	spin_lock_irq(&svc->lock);
 	evidence = sef_evidence_get(watch);
-	nr = watch->nr_stack;
-	memcpy(stack, watch->stack, nr * sizeof(stack[0]));
+	nr = watch->stack_told ? watch->stack->nr : 0;
+	if (nr)
+		memcpy(stack, watch->stack->at, nr * sizeof(stack[0]));
 	spin_unlock_irq(&svc->lock);
 	if (!evidence.seq)
 		return -ENODATA;

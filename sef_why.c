@@ -409,16 +409,45 @@ void sef_probe_tell(struct sef_probe *probe, struct sef_service *svc,
 /*
  * Where it sleeps, for whoever made the watch with CAP_SYS_ADMIN. Only of a thread
  * that is off the CPU all the time: another's frames change while they are read.
+ * Nothing to do for one that has not run since the last time: so it costs before the
+ * deadline, by sef_watch_look_closely(), and not at it.
  */
 static void sef_watch_take_stack(struct sef_watch *watch,
 				 struct task_struct *task,
 				 const struct sef_look *look)
 {
-	if (!watch->stack || look->running || look->runnable)
+	u64 switches = look->voluntary + look->involuntary;
+	bool sleeps = !look->running && !look->runnable;
+	struct sef_stack *stack = watch->stack;
+
+	if (!stack || (sleeps && stack->nr && stack->task == task &&
+		       stack->tid == look->tid && stack->switches == switches))
 		return;
-	watch->nr_stack = sef_stack_save(task, watch->stack, SEF_STACK_DEPTH);
+	watch->stack_told = false;
+	stack->nr = 0;
+	if (!sleeps)
+		return;
+	stack->task = task;
+	stack->tid = look->tid;
+	stack->switches = switches;
+	stack->nr = sef_stack_save(task, stack->at, SEF_STACK_DEPTH);
 	if (!sef_task_still_sleeps(task, look))
-		watch->nr_stack = 0;
+		stack->nr = 0;
+}
+
+/* The last look before the deadline. */
+void sef_watch_look_closely(struct sef_watch *watch, struct sef_look *look)
+{
+	struct task_struct *task;
+
+	lockdep_assert_held(&watch->service->lock);
+
+	rcu_read_lock();
+	task = sef_service_thread(watch->service);
+	sef_look_at(task, look);
+	if (task)
+		sef_watch_take_stack(watch, task, look);
+	rcu_read_unlock();
 }
 
 static void sef_evidence_begin(struct sef_evidence *evidence,
@@ -473,13 +502,14 @@ enum sef_why sef_watch_examine(struct sef_watch *watch,
 	lockdep_assert_held(&svc->lock);
 
 	*evidence = (struct sef_evidence) { .seq = watch->seq };
-	watch->nr_stack = 0;
+	watch->stack_told = false;
 	rcu_read_lock();
 	task = sef_service_thread(svc);
 	sef_look_at(task, &look);
 	if (task) {
 		sef_evidence_begin(evidence, task);
 		sef_watch_take_stack(watch, task, &look);
+		watch->stack_told = watch->stack;
 	}
 	rcu_read_unlock();
 

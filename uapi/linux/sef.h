@@ -573,7 +573,8 @@ struct sef_event {
  * @syscall: out: the number of the system call that it was in, of its own ABI; or
  *	-1: it was in none, or that is not known, or not for the caller.
  * @stack: out: where it slept in the kernel, innermost first, one function a line
- *	as in /proc/PID/stack.
+ *	as in /proc/PID/stack, the first 13. Kept until it has run and then lets
+ *	another ping come close to its deadline.
  *
  * Who may know the system call: of a thread that was dumpable (see prctl(2)), with
  * CAP_SYS_PTRACE in its user namespace, or with its user and group ids and all its
