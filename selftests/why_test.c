@@ -958,7 +958,7 @@ TEST_F(evidence, stack_of_the_moment) {
 		int order;
 		const char *function;
 	} places[] = {
-		{ DO_PONG, "pipe_read" }, { DO_DEADLOCK, "futex" },
+		{ DO_PONG, "recvmsg" }, { DO_DEADLOCK, "futex" },
 	};
 	struct sef_why_args args;
 	struct sef_event ev;
