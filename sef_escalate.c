@@ -23,7 +23,7 @@
 /* The caller's. */
 void sef_authority_take(struct sef_authority *authority)
 {
-	authority->cred = data_race(get_current_cred());
+	authority->cred = sef_get_cred(current_cred());
 	authority->cap_kill = ns_capable_noaudit(current_user_ns(), CAP_KILL);
 }
 

@@ -64,6 +64,7 @@
 #define _SEF_PING_H
 
 #include <linux/atomic.h>
+#include <linux/cred.h>
 #include <linux/irq_work.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -109,6 +110,12 @@ struct sef_account {
 	struct sef_user		*user;
 	struct sef_user		*owner;
 };
+
+static inline const struct cred *sef_get_cred(const struct cred *cred)
+{
+	/* Whoever takes them writes the same 0 to a field of theirs, unmarked. */
+	return data_race(get_cred(cred));
+}
 
 /* In whose name a signal is sent, from an interrupt. */
 struct sef_authority {

@@ -760,7 +760,7 @@ int sef_newcomers(struct sef_supervisor *sup, const struct sef_account *account,
 	sup->cred = NULL;
 	sup->pid_ns = NULL;
 	if (on) {
-		sup->cred = data_race(get_current_cred());
+		sup->cred = sef_get_cred(current_cred());
 		sup->pid_ns = get_pid_ns(task_active_pid_ns(current));
 		if (!was_ns)
 			sup->newcomers_after = sef_last_id;

@@ -164,7 +164,7 @@ int sef_status(struct sef_supervisor *sup, struct sef_status_args *args)
 /* A copy, whose credentials are held; under a lock of the original's. */
 struct sef_evidence sef_evidence_get(const struct sef_watch *watch)
 {
-	data_race(get_cred(watch->evidence.cred));
+	sef_get_cred(watch->evidence.cred);
 	return watch->evidence;
 }
 

@@ -457,7 +457,6 @@ static void sef_evidence_begin(struct sef_evidence *evidence,
 
 	evidence->tid = pid_nr(pid);
 	evidence->own_tid = pid_nr_ns(pid, ns_of_pid(pid));
-	/* Whoever takes credentials writes the same 0 to a field of theirs, unmarked. */
 	evidence->cred = data_race(get_task_cred(task));
 	evidence->dumpable = sef_task_is_dumpable(task);
 }

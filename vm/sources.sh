@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # suite is for who sources it, too
 # Where Debian's packages come from. Source it after common.sh.
 
 suite=bookworm		# what runs in the VM, and most kernels, are its
