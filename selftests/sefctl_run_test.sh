@@ -89,7 +89,7 @@ ends() { # ends STATUS PATTERN WHAT OPTION ... -- COMMAND ...
 fast="-p 300ms -t 300ms"
 
 echo "TAP version 13"
-echo "1..112"
+echo "1..117"
 mkfifo "$dir/stdout" "$dir/stderr" || exit 1
 
 # Exit status.
@@ -313,6 +313,15 @@ expect "long: restart 1 at once" "always: after a success too"
 expect "long: restart 1 at once" "a life that was long enough begins anew"
 kill -TERM "$run"
 end 143 "SIGTERM ends it"
+start --restart on-failure --restart-limit 1 --name leaves -- "$speaker" orphan:1000000 exit:3
+expect_said "orphan *" "one that leaves a process behind"
+pid=${line#orphan }
+expect "leaves: killed what it has left behind" "which is killed"
+expect_said "orphan *" "before it is restarted"
+[ ! -e "/proc/$pid" ]
+report $? "and is no more then"
+end 3 "the last one is left alone"
+kill -KILL "${line#orphan }"
 start --restart always --restart-delay 1h --restart-max 1h --name waits -- sh -c 'exit 6'
 expect "waits: restart 2 in 1h" "a restart that takes long"
 kill -TERM "$run"

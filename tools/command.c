@@ -114,6 +114,23 @@ void command_ended(struct run *run)
 	run->probe_failing = false;
 }
 
+bool command_left_behind(const struct run *run, int sig)
+{
+	FILE *children = fopen("/proc/thread-self/children", "re");
+	bool any = false;
+	int pid;
+
+	while (children && fscanf(children, "%d", &pid) == 1) {
+		if (pid == run->prober || pid == run->child)
+			continue;
+		any = true;
+		kill(pid, sig);
+	}
+	if (children)
+		fclose(children);
+	return any;
+}
+
 static void watch(struct run *run, struct sef_watch_args args)
 {
 	args.id = sef_service_id(run->service);

@@ -370,14 +370,29 @@ static uint64_t beat(struct run *run)
 	return next_ns;
 }
 
+/* What the last life has left may hold what the next one needs: a port, a lock. */
+static bool has_left_something(struct run *run)
+{
+	bool waited = run->waits;
+
+	run->waits = run->restarts && !run->had_children &&
+		     command_left_behind(run, SIGKILL);
+	if (run->waits && !waited)
+		say(run, "killed what it has left behind");
+	return run->waits;
+}
+
 /* Does what is due by the clock. When there is more. */
 static uint64_t turn(struct run *run)
 {
 	uint64_t next_ns, beat_ns;
 
-	if (!run->child && now_ns() >= run->restart_at_ns)
+	if (!run->child && now_ns() >= run->restart_at_ns && !has_left_something(run))
 		start(run);
-	next_ns = run->child ? probe_turn(run) : run->restart_at_ns;
+	if (run->child)
+		next_ns = probe_turn(run);
+	else
+		next_ns = run->waits ? UINT64_MAX : run->restart_at_ns;
 	beat_ns = beat(run);
 	return next_ns < beat_ns ? next_ns : beat_ns;
 }
@@ -420,6 +435,7 @@ int run_main(int argc, char **argv)
 	if (run.require)
 		sef_set_log(NULL);
 	open_signals(&run);
+	run.had_children = command_left_behind(&run, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	while (!run.over) {
 		uint64_t until_ns = turn(&run);

@@ -60,6 +60,7 @@ struct run {
 	bool quiet;
 	bool require;
 	bool notify_all;
+	bool had_children;		/* of who executed us */
 
 	/* As long as we run. */
 	sigset_t old_mask;
@@ -71,6 +72,7 @@ struct run {
 	int status;			/* of the command's last life, as of wait(2) */
 	unsigned int restarts;		/* in a row */
 	uint64_t restart_at_ns;
+	bool waits;			/* for what its last life has left to end */
 
 	/* One life of the command; child is 0 in between. */
 	pid_t child;
@@ -99,6 +101,8 @@ void say(const struct run *run, const char *format, ...) __printf(2, 3);
 bool command_start(struct run *run);
 /* It has ended: all of this life is let go. */
 void command_ended(struct run *run);
+/* Are there children of ours but the command and its probe? They get the signal, or 0. */
+bool command_left_behind(const struct run *run, int sig);
 /* A ping has come. */
 void command_pinged(struct run *run);
 /* It is alive: whoever says so. */
