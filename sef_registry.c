@@ -318,9 +318,13 @@ static void sef_service_free_memory(struct rcu_head *rcu)
 
 static void sef_service_free(struct sef_service *svc)
 {
-	/* The hook queues the work, so the hook goes first. */
+	/*
+	 * The hook queues the work, so the hook goes first; most are never called. With
+	 * PREEMPT_RT the wait takes a grace period, each, also where there is no work.
+	 */
 	remove_wait_queue(&svc->pid->wait_pidfd, &svc->exit_hook);
-	irq_work_sync(&svc->exit_work);
+	if (svc->exited)
+		irq_work_sync(&svc->exit_work);
 	put_pid(svc->pid);
 	put_pid(svc->process);
 	put_pid(svc->owner);
