@@ -36,7 +36,7 @@
 #define CPU_STALLED	(200 * MSEC)
 #define CPU_STALLS	12		/* as many as asked for */
 #define OOMS		3
-#define OOM_PATIENCE	(120 * SEC)
+#define OOM_PATIENCE	(600 * SEC)
 #define CHUNK		(4UL << 20)
 #define NR_WHY		(SEF_WHY_EXITING + 1)
 
