@@ -83,6 +83,7 @@ static u64 sef_task_waited(struct task_struct *task)
 static bool sef_task_still_sleeps(struct task_struct *task,
 				  const struct sef_look *look)
 {
+	smp_rmb();	/* what was read of it was read before this */
 	return !sef_task_on_cpu(task) &&
 	       data_race(task->nvcsw) == look->voluntary &&
 	       data_race(task->nivcsw) == look->involuntary;
@@ -421,7 +422,8 @@ static void sef_watch_take_stack(struct sef_watch *watch,
 	struct sef_stack *stack = watch->stack;
 
 	if (!stack || (sleeps && stack->nr && stack->task == task &&
-		       stack->tid == look->tid && stack->switches == switches))
+		       stack->tid == look->tid && stack->switches == switches &&
+		       sef_task_still_sleeps(task, look)))
 		return;
 	watch->stack_told = false;
 	stack->nr = 0;

@@ -252,7 +252,7 @@ metrics_tell() { # 10 results
 	report $? "metrics: seconds"
 	grep -q '^sef_service_escalation_signals_total{service="e.*"} 1$' "$dir/out" &&
 		grep -q '^sef_service_verdicts_total{service="e.*"} 1$' "$dir/out" &&
-		grep -q '^sef_service_verdicts_total{service="web",id="[0-9]*"} 0$' "$dir/out"
+		grep -q '^sef_service_escalation_denied_total{service="web",id="[0-9]*"} 0$' "$dir/out"
 	report $? "metrics: escalations"
 	awk '
 		/_bucket[{]service="web"/ { if ($NF < last) bad = 1; last = $NF; n++ }

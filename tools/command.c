@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "run.h"
@@ -114,6 +115,14 @@ void command_ended(struct run *run)
 	run->probe_failing = false;
 }
 
+/* And it has not ended yet. /proc may be another pid namespace's: then no number is. */
+static bool is_our_child(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return !waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid;
+}
+
 bool command_left_behind(const struct run *run, int sig)
 {
 	FILE *children = fopen("/proc/thread-self/children", "re");
@@ -121,10 +130,11 @@ bool command_left_behind(const struct run *run, int sig)
 	int pid;
 
 	while (children && fscanf(children, "%d", &pid) == 1) {
-		if (pid == run->prober || pid == run->child)
+		if (pid == run->child || pid == run->prober || pid == run->cancelled)
 			continue;
-		any = true;
-		kill(pid, sig);
+		/* What we may not signal is left alone. */
+		if (is_our_child(pid) && !kill(pid, sig))
+			any = true;
 	}
 	if (children)
 		fclose(children);

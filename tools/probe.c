@@ -190,8 +190,10 @@ static pid_t start_probe(const struct run *run)
 /* It is waited for like any child. */
 void probe_cancel(struct run *run)
 {
-	if (run->prober)
-		kill(-run->prober, SIGKILL);
+	if (!run->prober)
+		return;
+	kill(-run->prober, SIGKILL);
+	run->cancelled = run->prober;
 	run->prober = 0;
 }
 

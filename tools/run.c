@@ -14,6 +14,9 @@
 #include "ask.h"
 #include "run.h"
 
+/* What a life has left behind, and was killed, may take so long to end. */
+#define LEFT_NS	(5 * NS_PER_SEC)
+
 void say(const struct run *run, const char *format, ...)
 {
 	va_list args;
@@ -279,6 +282,8 @@ static void reap(struct run *run)
 			ended(run, status);
 		else if (pid == run->prober)
 			probe_ended(run, status);
+		else if (pid == run->cancelled)
+			run->cancelled = 0;
 	}
 }
 
@@ -373,13 +378,21 @@ static uint64_t beat(struct run *run)
 /* What the last life has left may hold what the next one needs: a port, a lock. */
 static bool has_left_something(struct run *run)
 {
-	bool waited = run->waits;
+	bool again = run->left_until_ns;
 
-	run->waits = run->restarts && !run->had_children &&
-		     command_left_behind(run, SIGKILL);
-	if (run->waits && !waited)
+	if (!run->restarts || run->had_children || !command_left_behind(run, SIGKILL)) {
+		run->left_until_ns = 0;
+		return false;
+	}
+	if (!again) {
 		say(run, "killed what it has left behind");
-	return run->waits;
+		run->left_until_ns = now_ns() + LEFT_NS;
+	} else if (now_ns() >= run->left_until_ns) {
+		say(run, "what it has left behind does not end: starts all the same");
+		run->left_until_ns = 0;
+		return false;
+	}
+	return true;
 }
 
 /* Does what is due by the clock. When there is more. */
@@ -392,7 +405,7 @@ static uint64_t turn(struct run *run)
 	if (run->child)
 		next_ns = probe_turn(run);
 	else
-		next_ns = run->waits ? UINT64_MAX : run->restart_at_ns;
+		next_ns = run->left_until_ns ?: run->restart_at_ns;
 	beat_ns = beat(run);
 	return next_ns < beat_ns ? next_ns : beat_ns;
 }

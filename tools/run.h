@@ -72,7 +72,7 @@ struct run {
 	int status;			/* of the command's last life, as of wait(2) */
 	unsigned int restarts;		/* in a row */
 	uint64_t restart_at_ns;
-	bool waits;			/* for what its last life has left to end */
+	uint64_t left_until_ns;		/* what its last life has left may take to end; or 0 */
 
 	/* One life of the command; child is 0 in between. */
 	pid_t child;
@@ -89,6 +89,7 @@ struct run {
 	/* The probe: running, or due at probe_at_ns while a ping waits. */
 	pid_t prober;
 	uint64_t probe_at_ns;		/* running: until when it may take */
+	pid_t cancelled;		/* the last that was killed in the middle of it */
 	bool probe_failing;		/* and that has been said */
 };
 
@@ -101,7 +102,7 @@ void say(const struct run *run, const char *format, ...) __printf(2, 3);
 bool command_start(struct run *run);
 /* It has ended: all of this life is let go. */
 void command_ended(struct run *run);
-/* Are there children of ours but the command and its probe? They get the signal, or 0. */
+/* Are there children of ours but the command and its probes? They get the signal, or 0. */
 bool command_left_behind(const struct run *run, int sig);
 /* A ping has come. */
 void command_pinged(struct run *run);
