@@ -50,15 +50,40 @@ static struct sef_watch *sef_queue_first(struct sef_queue *queue)
 	return node ? container_of(node, struct sef_watch, wakeup.node) : NULL;
 }
 
-/* Wake for the first. */
-static void sef_queue_program(struct sef_queue *queue)
+/* When to wake for the first, or KTIME_MAX. */
+static ktime_t sef_queue_next(struct sef_queue *queue)
 {
 	struct sef_watch *watch = sef_queue_first(queue);
 
-	if (watch && !queue->busy)
-		hrtimer_start(&queue->timer,
-			      max(watch->wakeup.node.expires, queue->pause),
-			      HRTIMER_MODE_ABS);
+	return watch ? max(watch->wakeup.node.expires, queue->pause) : KTIME_MAX;
+}
+
+static void sef_queue_program(struct sef_queue *queue)
+{
+	ktime_t next = sef_queue_next(queue);
+
+	if (next != KTIME_MAX && !queue->busy)
+		hrtimer_start(&queue->timer, next, HRTIMER_MODE_ABS);
+}
+
+/*
+ * The same from its own function, for less. On another CPU, or on PREEMPT_RT, it may
+ * have been started since that began: then it is not ours to set.
+ */
+static enum hrtimer_restart sef_queue_restart(struct sef_queue *queue)
+{
+	ktime_t next = sef_queue_next(queue);
+
+	lockdep_assert_held(&queue->lock);
+
+	if (next == KTIME_MAX)
+		return HRTIMER_NORESTART;
+	if (hrtimer_is_queued(&queue->timer)) {
+		sef_queue_program(queue);
+		return HRTIMER_NORESTART;
+	}
+	hrtimer_set_expires(&queue->timer, next);
+	return HRTIMER_RESTART;
 }
 
 /*
@@ -96,6 +121,7 @@ static enum hrtimer_restart sef_queue_expire(struct hrtimer *timer)
 {
 	struct sef_queue *queue = container_of(timer, struct sef_queue, timer);
 	ktime_t begin = ktime_get(), end = ktime_add_ns(begin, SEF_BATCH_NS);
+	enum hrtimer_restart restart;
 	ktime_t now = begin;
 	struct sef_watch *watch;
 
@@ -110,25 +136,31 @@ static enum hrtimer_restart sef_queue_expire(struct hrtimer *timer)
 	queue->busy = false;
 	if (now >= end)
 		queue->pause = ktime_add(now, ktime_sub(now, begin));
-	sef_queue_program(queue);
+	restart = sef_queue_restart(queue);
 	spin_unlock(&queue->lock);
 	rcu_read_unlock();
-	return HRTIMER_NORESTART;
+	return restart;
+}
+
+/* The timer stays as it is, and finds nothing to do. */
+static void sef_queue_take_out(struct sef_queue *queue, struct sef_wakeup *wakeup)
+{
+	lockdep_assert_held(&queue->lock);
+
+	if (!RB_EMPTY_NODE(&wakeup->node.node))
+		timerqueue_del(&queue->head, &wakeup->node);
 }
 
 void sef_queue_del(struct sef_watch *watch)
 {
-	struct sef_wakeup *wakeup = &watch->wakeup;
-	struct sef_queue *queue = wakeup->queue;
+	struct sef_queue *queue = watch->wakeup.queue;
 
 	lockdep_assert_held(&watch->service->lock);
 
 	if (!queue)
 		return;
-	/* Its timer stays as it is, and finds nothing to do. */
 	spin_lock(&queue->lock);
-	if (!RB_EMPTY_NODE(&wakeup->node.node))
-		timerqueue_del(&queue->head, &wakeup->node);
+	sef_queue_take_out(queue, &watch->wakeup);
 	spin_unlock(&queue->lock);
 }
 
@@ -140,13 +172,15 @@ void sef_queue_add(struct sef_watch *watch, ktime_t soonest, ktime_t latest)
 
 	lockdep_assert_held(&watch->service->lock);
 
-	sef_queue_del(watch);
+	if (wakeup->queue != queue)
+		sef_queue_del(watch);
 	wakeup->queue = queue;
+	spin_lock(&queue->lock);
+	sef_queue_take_out(queue, wakeup);
 	wakeup->soonest = soonest;
 	wakeup->latest = latest;
 	wakeup->node.expires = latest;
 	wakeup->tries = 0;
-	spin_lock(&queue->lock);
 	if (timerqueue_add(&queue->head, &wakeup->node))
 		sef_queue_program(queue);
 	spin_unlock(&queue->lock);

@@ -151,8 +151,26 @@ static enum sef_why sef_task_is_held(struct task_struct *task)
 	return SEF_WHY_UNKNOWN;
 }
 
-static void sef_look_at(struct task_struct *task, struct sef_look *look)
+/* It slept then, and has not run since. */
+static bool sef_task_sleeps_since(struct task_struct *task,
+				  const struct sef_look *first)
 {
+	return first->task == task && first->tid == task_pid_nr(task) &&
+	       !first->running && !first->runnable &&
+	       !sef_task_is_runnable(task) && sef_task_still_sleeps(task, first);
+}
+
+/* @first is an earlier look, or NULL: for a thread that has slept since it tells all. */
+static void sef_look_at(struct task_struct *task, const struct sef_look *first,
+			struct sef_look *look)
+{
+	if (task && first && sef_task_sleeps_since(task, first)) {
+		*look = *first;
+		look->time = ktime_get();
+		look->state = task_state_to_char(task);	/* a freezer lets it sleep on */
+		look->why = sef_task_is_held(task);
+		return;
+	}
 	*look = (struct sef_look) { .time = ktime_get(), .syscall = -1 };
 	if (!task)
 		return;
@@ -216,7 +234,7 @@ void sef_look(struct sef_service *svc, struct sef_look *look)
 
 	rcu_read_lock();
 	task = sef_service_thread(svc);
-	sef_look_at(task, look);
+	sef_look_at(task, NULL, look);
 	rcu_read_unlock();
 }
 
@@ -446,7 +464,7 @@ void sef_watch_look_closely(struct sef_watch *watch, struct sef_look *look)
 
 	rcu_read_lock();
 	task = sef_service_thread(watch->service);
-	sef_look_at(task, look);
+	sef_look_at(task, sef_watch_first_look(watch), look);
 	if (task)
 		sef_watch_take_stack(watch, task, look);
 	rcu_read_unlock();
@@ -507,7 +525,7 @@ enum sef_why sef_watch_examine(struct sef_watch *watch,
 	watch->stack_told = false;
 	rcu_read_lock();
 	task = sef_service_thread(svc);
-	sef_look_at(task, &look);
+	sef_look_at(task, first, &look);
 	if (task) {
 		sef_evidence_begin(evidence, task);
 		sef_watch_take_stack(watch, task, &look);
