@@ -396,7 +396,8 @@ void sef_probe_ask(struct sef_probe *probe, const struct sef_look *look)
 	atomic_set(&probe->state, SEF_PROBE_ASKED);
 	probe->asked = look->time;
 	probe->cpu = look->cpu;
-	if (!smp_call_function_single_async(look->cpu, &probe->csd))
+	/* void: it is to be aligned only for speed, and is not, for size. */
+	if (!smp_call_function_single_async(look->cpu, (void *)&probe->csd))
 		return;
 	probe->asked = 0;	/* the CPU went off: so has the thread */
 	atomic_set(&probe->state, SEF_PROBE_ANSWERED);
