@@ -12,6 +12,10 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sched/coredump.h>
+/* sparse does not know it; the kernel that it is run for has no such header. */
+#ifndef __has_include
+#define __has_include(header) 0
+#endif
 #if __has_include(<linux/sched/exec_state.h>)
 #include <linux/sched/exec_state.h>
 #endif
