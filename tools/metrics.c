@@ -326,7 +326,7 @@ int metrics_main(int argc, char **argv)
 	if (output)
 		name = open_output();
 	print_metrics(views, n);
-	if (output)
+	if (name)
 		close_output(name);
 	free(views);
 	return 0;

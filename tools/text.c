@@ -110,8 +110,9 @@ static void print_three_digits(char *to, uint64_t ns, size_t unit)
 {
 	unsigned int thousandths = ns / (units[unit].ns / 1000);
 	unsigned int whole = thousandths / 1000, rest = thousandths % 1000;
-	int n = sprintf(to, "%u.%03u", whole, rest);
+	int n;
 
+	sprintf(to, "%u.%03u", whole, rest);
 	to[whole >= 100 ? 3 : 4] = '\0';
 	n = strlen(to);
 	while (whole < 100 && to[n - 1] == '0')
