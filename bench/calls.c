@@ -108,6 +108,8 @@ static void make_notify(void)
 	const char *name = "@sef-bench";
 
 	with.notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (with.notify < 0)
+		err(1, "socket");
 	memcpy(addr.sun_path + 1, name + 1, strlen(name) - 1);
 	if (bind(with.notify, (void *)&addr,
 		 offsetof(struct sockaddr_un, sun_path) + strlen(name)))

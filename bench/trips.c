@@ -72,8 +72,10 @@ static void ask_plain(int epoll)
 
 static int make_eventfds(void)
 {
-	with.ask[0] = with.ask[1] = eventfd(0, EFD_CLOEXEC);
-	with.answer[0] = with.answer[1] = eventfd(0, EFD_CLOEXEC);
+	with.ask[0] = eventfd(0, EFD_CLOEXEC);
+	with.ask[1] = with.ask[0];
+	with.answer[0] = eventfd(0, EFD_CLOEXEC);
+	with.answer[1] = with.answer[0];
 	return with.answer[0];
 }
 
