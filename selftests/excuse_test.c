@@ -166,7 +166,7 @@ static bool new_cgroup(struct __test_metadata *_metadata,
 	char pid[16];
 
 	snprintf(self->mounted, sizeof(self->mounted), "/tmp/sef_excuse.XXXXXX");
-	ASSERT_TRUE(mkdtemp(self->mounted));
+	ASSERT_NE(NULL, mkdtemp(self->mounted));
 	if (mount(type, self->mounted, type, 0, v1 ? "freezer" : NULL)) {
 		EXPECT_EQ(0, rmdir(self->mounted));
 		return false;

@@ -24,7 +24,7 @@
 		EXPECT_EQ(err, errno);		\
 	} while (0)
 
-#define EXPECT_NULL(err, call)			\
+#define EXPECT_NULL_ERROR(err, call)		\
 	do {					\
 		errno = 0;			\
 		EXPECT_EQ(NULL, call);		\
@@ -113,11 +113,11 @@ TEST_F(libsef, service_open_args) {
 	sef_service_close(other);
 
 	strcat(name, "f");
-	EXPECT_NULL(EINVAL, sef_service_open(name, SEF_REPLY_PONG, 0));
-	EXPECT_NULL(EINVAL, sef_service_open("", SEF_REPLY_PONG, 0));
-	EXPECT_NULL(EINVAL, sef_service_open(NULL, SEF_REPLY_PONG, 0));
-	EXPECT_NULL(EINVAL, sef_service_open("x", SEF_REPLY_NULL + 1, 0));
-	EXPECT_NULL(EINVAL, sef_service_open("x", SEF_REPLY_PONG, SEF_REGISTER_THREAD << 1));
+	EXPECT_NULL_ERROR(EINVAL, sef_service_open(name, SEF_REPLY_PONG, 0));
+	EXPECT_NULL_ERROR(EINVAL, sef_service_open("", SEF_REPLY_PONG, 0));
+	EXPECT_NULL_ERROR(EINVAL, sef_service_open(NULL, SEF_REPLY_PONG, 0));
+	EXPECT_NULL_ERROR(EINVAL, sef_service_open("x", SEF_REPLY_NULL + 1, 0));
+	EXPECT_NULL_ERROR(EINVAL, sef_service_open("x", SEF_REPLY_PONG, SEF_REGISTER_THREAD << 1));
 }
 
 TEST_F(libsef, close) {
@@ -258,7 +258,7 @@ TEST_F(libsef, child) {
 		EXPECT_ERROR(EPERM, sef_service_request(self->service, &request));
 		EXPECT_ERROR(EPERM, sef_service_extend(self->service, HOUR, NULL));
 		EXPECT_ERROR(EPERM, sef_service_set_reply(self->service, SEF_REPLY_NULL));
-		EXPECT_NULL(EPERM, sef_service_page(self->service));
+		EXPECT_NULL_ERROR(EPERM, sef_service_page(self->service));
 		sef_service_close(self->service);
 		_exit(_metadata->exit_code);
 	}
@@ -421,14 +421,14 @@ TEST_F(libsef, service_open_pidfd) {
 
 	pidfd = syscall(SYS_pidfd_open, pid, 0);
 	ASSERT_LE(0, pidfd);
-	EXPECT_NULL(EBADF, sef_service_open_pidfd("x", SEF_REPLY_PONG, 0, -1, pid));
-	EXPECT_NULL(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_PONG, 0, orders, pid));
-	EXPECT_NULL(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_PONG, 0, pidfd, getpid()));
-	EXPECT_NULL(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_PONG, 0, pidfd, 0));
-	EXPECT_NULL(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_PONG, 1, pidfd, pid));
-	EXPECT_NULL(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_NULL + 1, 0, pidfd, pid));
-	EXPECT_NULL(EINVAL, sef_service_open_pidfd("", SEF_REPLY_PONG, 0, pidfd, pid));
-	EXPECT_NULL(EINVAL, sef_service_open_pidfd(NULL, SEF_REPLY_PONG, 0, pidfd, pid));
+	EXPECT_NULL_ERROR(EBADF, sef_service_open_pidfd("x", SEF_REPLY_PONG, 0, -1, pid));
+	EXPECT_NULL_ERROR(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_PONG, 0, orders, pid));
+	EXPECT_NULL_ERROR(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_PONG, 0, pidfd, getpid()));
+	EXPECT_NULL_ERROR(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_PONG, 0, pidfd, 0));
+	EXPECT_NULL_ERROR(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_PONG, 1, pidfd, pid));
+	EXPECT_NULL_ERROR(EINVAL, sef_service_open_pidfd("x", SEF_REPLY_NULL + 1, 0, pidfd, pid));
+	EXPECT_NULL_ERROR(EINVAL, sef_service_open_pidfd("", SEF_REPLY_PONG, 0, pidfd, pid));
+	EXPECT_NULL_ERROR(EINVAL, sef_service_open_pidfd(NULL, SEF_REPLY_PONG, 0, pidfd, pid));
 
 	proxied = sef_service_open_pidfd("proxied", SEF_REPLY_PONG, 0, pidfd, pid);
 	ASSERT_NE(NULL, proxied);
@@ -758,7 +758,7 @@ TEST_F(unsupervised, goes_on) {
 	/* what is wrong with sef.ko is wrong without */
 	EXPECT_ERROR(EINVAL, sef_service_extend(service, 0, NULL));
 	EXPECT_ERROR(EINVAL, sef_service_set_reply(service, SEF_REPLY_NULL + 1));
-	EXPECT_NULL(EINVAL, sef_service_open("", SEF_REPLY_PONG, 0));
+	EXPECT_NULL_ERROR(EINVAL, sef_service_open("", SEF_REPLY_PONG, 0));
 	sef_service_close(service);
 
 	/* and it is said once */
@@ -813,7 +813,7 @@ TEST(not_permitted)
 	if (!pid) {
 		if (setresgid(USER, USER, USER) || setresuid(USER, USER, USER))
 			_exit(100);
-		EXPECT_NULL(EACCES, sef_service_open("x", SEF_REPLY_PONG, 0));
+		EXPECT_NULL_ERROR(EACCES, sef_service_open("x", SEF_REPLY_PONG, 0));
 		EXPECT_ERROR(EACCES, sef_startup());
 		EXPECT_ERROR(EACCES, sef_supervisor_open(0));
 		_exit(_metadata->exit_code);

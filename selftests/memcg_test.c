@@ -198,7 +198,7 @@ FIXTURE_SETUP(memcg)
 	self->process = get_parameter(_metadata, PARAMETERS "max_process_services");
 	set_parameter(_metadata, PARAMETERS "max_process_services", MANY);
 	snprintf(self->root, sizeof(self->root), "/tmp/sef_memcg.XXXXXX");
-	ASSERT_TRUE(mkdtemp(self->root));
+	ASSERT_NE(NULL, mkdtemp(self->root));
 	self->mounted = !mount("cgroup2", self->root, "cgroup2", 0, NULL);
 	if (!self->mounted || !use_memory_controller(self))
 		SKIP(return, "no memory controller of cgroup v2");
@@ -297,7 +297,7 @@ TEST_F_TIMEOUT(memcg, limit, 200) {
 	} else {
 		ASSERT_EQ(0, read_cgroup(self->cgroup, "memory.events", text,
 					 sizeof(text)));
-		EXPECT_TRUE(strstr(text, "oom_kill 1"));
+		EXPECT_NE(NULL, strstr(text, "oom_kill 1"));
 	}
 	EXPECT_TRUE(wait_charged_below(_metadata, self, before + LEAST));
 
