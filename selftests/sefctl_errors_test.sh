@@ -4,6 +4,7 @@
 # sefctl, by what it prints and its exit status: what it is called with, whom it may see,
 # and how services are named, also by evil names.
 
+# shellcheck source=selftests/sefctl.sh
 . "$(dirname "$0")/sefctl.sh"
 
 usage_errors() { # 33 results

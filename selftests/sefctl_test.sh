@@ -4,6 +4,7 @@
 # sefctl, by what it prints and its exit status, on services that answer, do not, hang, are
 # stopped, frozen, killed.
 
+# shellcheck source=selftests/sefctl.sh
 . "$(dirname "$0")/sefctl.sh"
 
 status_tells() { # 22 results
