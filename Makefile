@@ -160,7 +160,7 @@ clean: ## remove everything built here
 
 # Not "distclean": that is what a package's build calls, and this is outside.
 clean-cache: clean ## the same, and the cache of VM kernels
-	rm -rf $(foreach d,[1-9]* kasan kcsan coverage busybox kselftest promtool rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
+	rm -rf $(foreach d,[1-9]* kasan kcsan clang coverage busybox kselftest promtool rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
 .PHONY: all help headers load unload install install-module install-system install-dkms uninstall sign deb lib install-lib tools install-tools modules vm shell demo test test-kernels test-packages test-debug lint coverage trial trial-why bench fetch-new clean clean-cache
