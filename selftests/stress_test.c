@@ -44,6 +44,19 @@ static void be_proxy(struct __test_metadata *_metadata, pid_t pid)
 	EXPECT_EQ(0, close(fd));
 }
 
+/* By store; the page is let go at once, or with the process. */
+static void pong_by_store(struct __test_metadata *_metadata, int fd)
+{
+	size_t size = sysconf(_SC_PAGESIZE);
+	struct sef_page *page = mmap(NULL, size, PROT_READ | PROT_WRITE,
+				     MAP_SHARED, fd, 0);
+
+	ASSERT_NE(MAP_FAILED, page);
+	sef_page_pong(page, 0);
+	if (pick(2))
+		EXPECT_EQ(0, munmap(page, size));
+}
+
 /*
  * Register, answer for a while, end: by close, by exit, held by a child, killed.
  * Some are stopped for a moment.
@@ -79,6 +92,8 @@ static void be_services(struct __test_metadata *_metadata, __u64 end)
 			EXPECT_EQ(0, pong(fd, 0));
 			if (pick(2))
 				EXPECT_EQ(0, extend(fd, SHORT, &granted));
+			if (!pick(4))
+				pong_by_store(_metadata, fd);
 			if (pick(2) && read(fd, &req, sizeof(req)) > 0)
 				pong(fd, req.seq);
 			if (!pick(4))
@@ -111,6 +126,25 @@ static void check_events(struct __test_metadata *_metadata, int fd)
 			check_event(_metadata, &ev[i]);
 }
 
+/* The service, if it is there still, or another of its process, which is let go. */
+static int watch_by_pidfd(int fd, struct sef_watch_args *args, pid_t pid)
+{
+	__u64 id = args->id;
+	int err;
+
+	args->pidfd = pidfd_open(pid, 0);
+	if (args->pidfd < 0)	/* the process has ended, or it is a thread */
+		return ESRCH;
+	args->pid = pid;
+	args->flags |= SEF_WATCH_PIDFD;
+	args->id--;
+	err = call(fd, SEF_IOC_WATCH, args);
+	close(args->pidfd);
+	if (!err && args->id != id)
+		unwatch(fd, args->id);
+	return err;
+}
+
 /* Anything goes, but steps only against services of this test. */
 static int watch_somehow(int fd, const struct sef_status_args *st)
 {
@@ -126,7 +160,7 @@ static int watch_somehow(int fd, const struct sef_status_args *st)
 		args.signal = pick(4) ? 0 : SIGTERM;
 		args.kill_ns = SEF_TIME_MIN_NS * pick(3);
 	}
-	return set_watch(fd, &args);
+	return pick(4) ? set_watch(fd, &args) : watch_by_pidfd(fd, &args, st->pid);
 }
 
 /* Walk over all, watch most, ask some, and close the file now and then. */
