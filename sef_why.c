@@ -69,7 +69,7 @@ static u64 sef_task_waited(struct task_struct *task)
 #ifdef CONFIG_SCHED_INFO
 	u64 waited = data_race(task->sched_info.run_delay);
 	u64 queued = data_race(task->sched_info.last_queued);
-	u64 now = sched_clock_cpu(task_cpu(task));
+	u64 now = cpu_clock(task_cpu(task));
 
 	if (queued && now > queued && sef_task_is_runnable(task))
 		waited += now - queued;
