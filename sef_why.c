@@ -530,7 +530,7 @@ enum sef_why sef_watch_examine(struct sef_watch *watch,
 	if (task) {
 		sef_evidence_begin(evidence, task);
 		sef_watch_take_stack(watch, task, &look);
-		watch->stack_told = watch->stack;
+		watch->stack_told = !!watch->stack;
 	}
 	rcu_read_unlock();
 
