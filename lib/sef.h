@@ -34,8 +34,8 @@ extern "C" {
  * The service: "I can be asked whether I am alive".
  */
 
-/**
- * struct sef_service - a registered service, or one that nobody can ask
+/*
+ * struct sef_service: a registered service, or one that nobody can ask.
  *
  * The process that opened it is the service, or its proxy; with SEF_REGISTER_THREAD
  * the thread. A child that inherits it is not, and is told EPERM.
@@ -365,6 +365,7 @@ const char *sef_reply_name(uint32_t reply);
 
 /**
  * typedef sef_cb_ping_reply_t - what to do upon a ping
+ * @request: the ping.
  *
  * MINIX hands it the endpoint to reply to. Here that is always the kernel, and what
  * an answer has to name is the ping: request->seq. request->left_ns is how long
