@@ -8,6 +8,7 @@ TOOLS=${TOOLS:-/sef/tools}
 EXAMPLES=${EXAMPLES:-/sef/demo}
 LIBSEF_EXAMPLES=${LIBSEF_EXAMPLES:-/sef/lib}
 here=$(dirname "$0")
+# shellcheck source=selftests/tap.sh
 . "$here/tap.sh"
 export TERMINFO=$TOOLS/terminfo
 unset LC_ALL LC_CTYPE LANG NO_COLOR
