@@ -125,7 +125,7 @@ test-debug: ## the same on instrumented kernels (KASAN, lockdep, leaks, faults; 
 	@vm/deps test
 	@STRESS_SECONDS=60 vm/test kasan kcsan
 
-lint: ## let every checker look at every file
+lint: ## let every checker look at every file; fails if one finds something
 	@vm/deps lint
 	@vm/fetch 6.12 kselftest
 	@.ci/lint
