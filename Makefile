@@ -91,7 +91,7 @@ install-tools: ## install it and its man page, below $(prefix), all below $(DEST
 
 # In a VM, on any machine; nothing touches the machine's own kernel.
 
-modules: ## build sef.ko for KERNEL=6.12, 6.12-rt, 6.1 or 7 in build/KERNEL, headers fetched
+modules: ## build sef.ko for KERNEL=6.12, 6.12-rt, 6.1, 7, arm64, ... in build/KERNEL, headers fetched
 	@vm/deps
 	@vm/fetch busybox $(KERNEL)
 	@vm/module $(KERNEL)
@@ -114,6 +114,10 @@ test: ## run the selftests on KERNELS="6.12 6.1"; TESTS="..." for some of them
 test-kernels: ## the same on every kernel that sef is for; about an hour
 	@vm/deps test
 	@PACKAGES= vm/test 6.1 6.12 6.12-rt 7
+
+test-arch: ## the same on other architectures, emulated; about XX
+	@vm/deps test
+	@vm/test arm64 arm64-16k armhf riscv64 s390x
 
 test-packages: ## install, use and purge the Debian packages in a VM that is a Debian
 	@vm/deps
@@ -160,7 +164,7 @@ clean: ## remove everything built here
 
 # Not "distclean": that is what a package's build calls, and this is outside.
 clean-cache: clean ## the same, and the cache of VM kernels
-	rm -rf $(foreach d,[1-9]* kasan kcsan clang coverage busybox kselftest promtool rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
+	rm -rf $(foreach d,[1-9]* arm64 arm64-16k armhf riscv64 s390x kasan kcsan clang coverage busybox kselftest promtool rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
-.PHONY: all help headers load unload install install-module install-system install-dkms uninstall sign deb lib install-lib tools install-tools modules vm shell demo test test-kernels test-packages test-debug lint coverage trial trial-why bench fetch-new clean clean-cache
+.PHONY: all help headers load unload install install-module install-system install-dkms uninstall sign deb lib install-lib tools install-tools modules vm shell demo test test-kernels test-arch test-packages test-debug lint coverage trial trial-why bench fetch-new clean clean-cache

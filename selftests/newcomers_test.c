@@ -236,7 +236,7 @@ TEST_F(newcomers, bad_buffers) {
 	all_told(_metadata, self, 1);
 	EXPECT_EQ(-1, read(self->sup, &ev, sizeof(ev) - 1));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_EQ(-1, read(self->sup, NULL, sizeof(ev)));
+	EXPECT_EQ(-1, read(self->sup, (void *)-4096L, sizeof(ev)));
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(-1, read(self->sup, self->hole - sizeof(ev) / 2, sizeof(ev)));
 	EXPECT_EQ(EFAULT, errno);

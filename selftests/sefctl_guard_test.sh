@@ -73,7 +73,9 @@ fi
 echo "1..32"
 trap finish EXIT
 mkfifo "$dir/said" || exit 1
-insmod "$MODULES/watchdog.ko" && insmod "$MODULES/softdog.ko" soft_noboot=1 || exit 1
+# A kernel may have its core built in.
+[ ! -e "$MODULES/watchdog.ko" ] || insmod "$MODULES/watchdog.ko" || exit 1
+insmod "$MODULES/softdog.ko" soft_noboot=1 || exit 1
 dog=/dev/watchdog0
 stopped() { dmesg | grep -c 'watchdog0: watchdog did not stop'; }
 
