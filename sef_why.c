@@ -60,6 +60,23 @@ static bool sef_task_is_runnable(struct task_struct *task)
 }
 
 /*
+ * A clock that its owner writes. Where that takes two stores it is read until it is
+ * the same twice, which one that is half written is not.
+ */
+static u64 sef_read_clock(const u64 *clock)
+{
+	u64 was, now = data_race(READ_ONCE(*clock));
+
+	if (IS_ENABLED(CONFIG_64BIT))
+		return now;
+	do {
+		was = now;
+		now = data_race(READ_ONCE(*clock));
+	} while (now != was);
+	return now;
+}
+
+/*
  * How long the thread has waited for a CPU in its life. The scheduler adds a
  * wait when it ends; one that goes on is counted from when it began.
  * Kernels without CONFIG_SCHED_INFO don't know.
@@ -67,8 +84,8 @@ static bool sef_task_is_runnable(struct task_struct *task)
 static u64 sef_task_waited(struct task_struct *task)
 {
 #ifdef CONFIG_SCHED_INFO
-	u64 waited = data_race(task->sched_info.run_delay);
-	u64 queued = data_race(task->sched_info.last_queued);
+	u64 waited = sef_read_clock(&task->sched_info.run_delay);
+	u64 queued = sef_read_clock(&task->sched_info.last_queued);
 	u64 now = cpu_clock(task_cpu(task));
 
 	if (queued && now > queued && sef_task_is_runnable(task))
@@ -175,7 +192,7 @@ static void sef_look_at(struct task_struct *task, const struct sef_look *first,
 	if (!task)
 		return;
 	look->waited_ns = sef_task_waited(task);
-	look->ran_ns = data_race(task->se.sum_exec_runtime);
+	look->ran_ns = sef_read_clock(&task->se.sum_exec_runtime);
 	task_cputime_adjusted(task, &look->user_ns, &look->kernel_ns);
 	look->voluntary = data_race(task->nvcsw);
 	look->involuntary = data_race(task->nivcsw);
