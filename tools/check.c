@@ -84,7 +84,7 @@ static enum verdict say_ended(const struct sef_status_args *status, int wait_sta
 static enum verdict say_none(const char *name)
 {
 	say(CRITICAL, name);
-	puts(" is no service that you may see");
+	puts(" is no service that you may see (one that ends unwatched is forgotten)");
 	return CRITICAL;
 }
 
