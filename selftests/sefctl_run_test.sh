@@ -89,7 +89,7 @@ ends() { # ends STATUS PATTERN WHAT OPTION ... -- COMMAND ...
 fast="-p 300ms -t 300ms"
 
 echo "TAP version 13"
-echo "1..117"
+echo "1..131"
 mkfifo "$dir/stdout" "$dir/stderr" || exit 1
 
 # Exit status.
@@ -322,6 +322,45 @@ expect_said "orphan *" "before it is restarted"
 report $? "and is no more then"
 end 3 "the last one is left alone"
 kill -KILL "${line#orphan }"
+
+# What is held by a debugger that does not wait for it is no more, and yet there.
+touch "$dir/f"
+start --restart on-failure --restart-limit 1 --name stuck -- "$speaker" orphan:1000000 \
+	wait:"$dir/f" exit:3
+expect_said "orphan *" "one that leaves what does not end"
+pid=${line#orphan }
+"$speaker" seize:"$pid" hang >"$dir/out" &
+debugger=$!
+until grep -q 'did seize' "$dir/out"; do usleep 50000; done
+rm "$dir/f"
+expect "stuck: killed what it has left behind" "it is killed"
+expect "stuck: what it has left behind does not end: starts all the same" "and waited for no longer"
+expect_said "orphan *" "it is restarted"
+end 3 "that was the last time"
+[ -e "/proc/$pid" ]
+report $? "what did not end is there still"
+kill -KILL "$debugger" "${line#orphan }"
+
+# Root's processes are not a user's to kill.
+cp "$speaker" "$dir/setuid"
+chmod 4755 "$dir/setuid"
+chmod 755 "$dir"
+chmod 666 /dev/sef
+begin su user -c "exec '$TOOLS/sefctl' run --restart on-failure --restart-limit 1 \
+	--name denied -- '$dir/setuid' user:0 orphan:1000000 exit:3"
+expect_said "orphan *" "one that leaves what may not be killed"
+pid=${line#orphan }
+expect "denied: dead: exited with status 3" "it ends"
+expect "denied: restart 1 at once" "it is to be restarted"
+expect "denied: *" "it is"
+case $line in *": alive" | *": dead: "*) ;; *) false ;; esac
+report $? "at once, and nothing is said to have been killed"
+expect_said "orphan *" "it leaves another one"
+end 3 "that was the last time"
+chmod 660 /dev/sef
+kill -KILL "$pid" "${line#orphan }"
+report $? "and nothing was killed"
+
 start --restart always --restart-delay 1h --restart-max 1h --name waits -- sh -c 'exit 6'
 expect "waits: restart 2 in 1h" "a restart that takes long"
 kill -TERM "$run"

@@ -12,6 +12,8 @@
  *	wait:FILE	as long as FILE is there
  *	env:NAME	tells "NAME=VALUE", or "NAME is not set"
  *	orphan:MS	leaves a grandchild, which ends after so long
+ *	user:UID	of which it is from then on, in every respect
+ *	seize:PID	as a debugger does that does not wait for it
  *	ignore:SIGNAL	by number
  *	hang
  *	exit:STATUS
@@ -23,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -159,6 +162,18 @@ static void beat_while(const char *file)
 	}
 }
 
+static void become_user(uid_t uid)
+{
+	if (setuid(uid))
+		err(1, "cannot become user %d", uid);
+}
+
+static void seize(pid_t pid)
+{
+	if (ptrace(PTRACE_SEIZE, pid, 0, 0))
+		err(1, "cannot seize process %d", pid);
+}
+
 static void show_environment(const char *name)
 {
 	const char *value = getenv(name);
@@ -188,6 +203,10 @@ static void step(char *what, char *arg)
 		show_environment(arg);
 	else if (!strcmp(what, "orphan"))
 		leave_orphan(atoi(arg));
+	else if (!strcmp(what, "user"))
+		become_user(atoi(arg));
+	else if (!strcmp(what, "seize"))
+		seize(atoi(arg));
 	else if (!strcmp(what, "ignore"))
 		signal(atoi(arg), SIG_IGN);
 	else if (!strcmp(what, "hang"))
