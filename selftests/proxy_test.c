@@ -342,7 +342,6 @@ TEST_F(proxy, falls_silent) {
 	int status;
 
 	fill_watch(&args, id, HOUR, SHORT, 0);
-	args.excuse = SEF_EXCUSE(SEF_WHY_STALLED);	/* for a busy machine */
 	args.kill_ns = SHORT;
 	ASSERT_EQ(0, kill(self->s.pid, SIGSTOP));
 	ASSERT_TRUE(wait_task_state(self->s.pid, self->s.pid, 'T'));
