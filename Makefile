@@ -7,7 +7,7 @@ KERNELS	?= 6.12 6.1
 prefix	?= /usr/local
 
 SEF_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sef
-export SEF_CACHE CMD TESTS KSFT V
+export SEF_CACHE CMD TESTS KSFT MINUTES V
 
 sudo	:= $(if $(filter 0,$(shell id -u)),,sudo)
 kbuild	= $(MAKE) -C $(KDIR) M=$(CURDIR)
@@ -144,6 +144,10 @@ trial: ## lateness of a SIGKILL under load, and false verdicts on 1000 services
 	@vm/module $(KERNEL)
 	@trial/run $(KERNEL)
 
+endurance: ## MINUTES=30 of mixed load on KERNELS, with slab and memory figures: nothing grows
+	@vm/deps test
+	@trial/endurance $(KERNELS)
+
 bench: ## what liveness costs, in instructions, beside its peers; PARTS="..." for some
 	@vm/deps bench
 	@vm/fetch busybox $(KERNEL)
@@ -167,4 +171,4 @@ clean-cache: clean ## the same, and the cache of VM kernels
 	rm -rf $(foreach d,[1-9]* arm64 arm64-16k armhf riscv64 s390x kasan kcsan clang coverage busybox kselftest promtool rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
-.PHONY: all help headers load unload install install-module install-system install-dkms uninstall sign deb lib install-lib tools install-tools modules vm shell demo test test-kernels test-arch test-packages test-debug lint coverage trial trial-why bench fetch-new clean clean-cache
+.PHONY: all help headers load unload install install-module install-system install-dkms uninstall sign deb lib install-lib tools install-tools modules vm shell demo test test-kernels test-arch test-packages test-debug lint coverage trial trial-why endurance bench fetch-new clean clean-cache
