@@ -7,7 +7,7 @@ KERNELS	?= 6.12 6.1
 prefix	?= /usr/local
 
 SEF_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sef
-export SEF_CACHE CMD TESTS KSFT MINUTES V
+export SEF_CACHE CMD TESTS KSFT FUZZ_SECONDS MINUTES V
 
 sudo	:= $(if $(filter 0,$(shell id -u)),,sudo)
 kbuild	= $(MAKE) -C $(KDIR) M=$(CURDIR)
@@ -134,6 +134,10 @@ lint: ## let every checker look at every file; fails if one finds something
 	@vm/fetch 6.12 kselftest
 	@.ci/lint
 
+fuzz: ## fuzz /dev/sef on a kernel with KASAN, and sefctl's parsers, FUZZ_SECONDS=600 in all
+	@vm/deps fuzz
+	@fuzz/run
+
 coverage: ## which lines and branches of the module the selftests reach
 	@vm/deps test
 	@vm/coverage
@@ -168,7 +172,7 @@ clean: ## remove everything built here
 
 # Not "distclean": that is what a package's build calls, and this is outside.
 clean-cache: clean ## the same, and the cache of VM kernels
-	rm -rf $(foreach d,[1-9]* arm64 arm64-16k armhf riscv64 s390x kasan kcsan clang coverage busybox kselftest promtool rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
+	rm -rf $(foreach d,[1-9]* arm64 arm64-16k armhf riscv64 s390x kasan kcsan clang coverage fuzz busybox kselftest promtool rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
-.PHONY: all help headers load unload install install-module install-system install-dkms uninstall sign deb lib install-lib tools install-tools modules vm shell demo test test-kernels test-arch test-packages test-debug lint coverage trial trial-why endurance bench fetch-new clean clean-cache
+.PHONY: all help headers load unload install install-module install-system install-dkms uninstall sign deb lib install-lib tools install-tools modules vm shell demo test test-kernels test-arch test-packages test-debug lint fuzz coverage trial trial-why endurance bench fetch-new clean clean-cache
