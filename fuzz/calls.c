@@ -191,9 +191,9 @@ static void *place(struct setting *s, size_t size)
 	return at;
 }
 
-static void done_with(void *at)
+static void done_with(const struct setting *s)
 {
-	if (at)
+	if (s->common.memory == MEMORY_READ_ONLY)
 		mprotect(memory, ROOM, PROT_READ | PROT_WRITE);
 }
 
@@ -231,12 +231,13 @@ static void run_ioctl(struct setting *s)
 {
 	size_t size = s->common.size & _IOC_SIZEMASK ?: s->what->size;
 	void *at = place(s, size);
-	int ret = faulty_ioctl(s, _IOC(_IOC_DIR(s->what->request), SEF_IOC_MAGIC,
-					     _IOC_NR(s->what->request), size), at);
+	unsigned int request = _IOC(_IOC_DIR(s->what->request), SEF_IOC_MAGIC,
+				    _IOC_NR(s->what->request), size);
+	int ret = faulty_ioctl(s, request, at);
 
 	if (at && size == s->what->size && s->common.memory == MEMORY_GOOD)
 		memcpy(s->args, at, size);
-	done_with(at);
+	done_with(s);
 	if (ret)
 		return;
 	if (s->what->request == SEF_IOC_REGISTER)
@@ -249,12 +250,14 @@ static void run_ioctl(struct setting *s)
 
 static void run_any(struct setting *s)
 {
-	struct any_args *any = s->args;
+	unsigned int request = ((struct any_args *)s->args)->request;
 	void *at = place(s, ROOM);
 
-	faulty_ioctl(s, any->request < 0x100 ? _IOWR(SEF_IOC_MAGIC, any->request, uint64_t[2]) :
-						   any->request, at);
-	done_with(at);
+	/* A number of this device's, or all of it. */
+	if (request < 0x100)
+		request = _IOWR(SEF_IOC_MAGIC, request, uint64_t[2]);
+	faulty_ioctl(s, request, at);
+	done_with(s);
 }
 
 /* What was there is closed: there is never more than what the slots hold. */
@@ -307,7 +310,7 @@ static void run_read(struct setting *s)
 		s->slot->seq = ((struct sef_request *)at)->seq;
 	else if (got >= (ssize_t)sizeof(struct sef_event) && at)
 		s->slot->id = ((struct sef_event *)at)->id;
-	done_with(at);
+	done_with(s);
 }
 
 static void run_poll(struct setting *s)

@@ -271,6 +271,6 @@ void program_mutate(struct program *program, const struct program *other)
 		mutate_once(program, other);
 	while (!program->len || !one_in(3));
 	/* It is to be known of a program what it was. */
-	while (program_print(program, text) >= TEXT)
+	while (program->len > 1 && program_print(program, text) >= TEXT)
 		program_remove(program, chance() % program->len);
 }

@@ -37,7 +37,7 @@
 #include "fuzz.h"
 
 #define USER		1000
-#define TIME_MS		3000		/* of a program */
+#define TIME_MS		10000		/* of a program, on a machine that has much to do */
 #define MOMENT_NS	5000000		/* for a call of a thread or child */
 #define PATIENCE	200		/* such moments, for one to end when told to */
 #define ALARM_US	30000		/* no call of the main thread waits longer */
