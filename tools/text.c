@@ -45,6 +45,8 @@ const char *escape(char shown[SHOWN_SIZE], const char *name)
 
 	if (!out)
 		fail_errno("no memory");
+	/* fmemopen() ends only what is written. */
+	*shown = '\0';
 	print_safely(out, name, " \\");
 	fclose(out);
 	return shown;

@@ -17,6 +17,7 @@ static void show(const char *name, int width)
 	struct json_object *json = json_name(name), *again;
 	char shown[SHOWN_SIZE];
 
+	memset(shown, ' ', sizeof(shown));
 	HOLDS(!strpbrk(escape(shown, name), " \n\r\t\x1b"));
 	HOLDS(columns(shown) >= (int)(*name != '\0'));
 	clip(shown, width);
