@@ -7,6 +7,7 @@
 #ifndef _SEF_COMPAT_H
 #define _SEF_COMPAT_H
 
+#include <linux/cacheinfo.h>
 #include <linux/eventfd.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
@@ -21,6 +22,23 @@
 #endif
 #include <linux/stacktrace.h>
 #include <linux/version.h>
+#ifdef CONFIG_ARM
+#include <asm/cachetype.h>
+#endif
+
+/* 6.9 brought the question. Before, Arm could be asked, and some need not be. */
+static inline bool sef_cache_is_aliasing(void)
+{
+#if defined(cpu_dcache_is_aliasing)
+	return cpu_dcache_is_aliasing();
+#elif defined(CONFIG_ARM)
+	return cache_is_vivt() || cache_is_vipt_aliasing();
+#else
+	return !(IS_ENABLED(CONFIG_X86) || IS_ENABLED(CONFIG_ARM64) ||
+		 IS_ENABLED(CONFIG_PPC) || IS_ENABLED(CONFIG_RISCV) ||
+		 IS_ENABLED(CONFIG_S390) || IS_ENABLED(CONFIG_LOONGARCH));
+#endif
+}
 
 /* 6.8 took the count away: it was 1 wherever it was used. */
 static inline void sef_eventfd_signal(struct eventfd_ctx *ctx)

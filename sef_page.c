@@ -8,14 +8,13 @@
  * the release and acquire around them order what the service did before its pong
  * before what the kernel does upon it.
  *
- * Where the same page at two addresses may be cached twice, what either side stores
- * is flushed for the other to see.
+ * Where the same page at two addresses may be cached twice there is none: neither side
+ * would see what the other stores.
  *
  * The page belongs to the service, and stays until that is freed. A mapping
  * holds the service's file, so it never outlives the service.
  */
 #include <linux/gfp.h>
-#include <linux/highmem.h>
 #include <linux/mm.h>
 
 #include "sef_compat.h"
@@ -73,6 +72,8 @@ int sef_page_map(struct sef_service *svc, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
 		return -EPERM;
+	if (sef_cache_is_aliasing())
+		return -ENODEV;
 	page = sef_page_get(svc);
 	if (!page)
 		return -ENOMEM;
@@ -98,7 +99,6 @@ void sef_page_ping(struct sef_service *svc)
 		return;
 	/* Pairs with the service's load, as in sef_page_pong(). */
 	smp_store_release(&svc->page->ping_seq, (u32)svc->ping_seq);
-	flush_dcache_page(virt_to_page(svc->page));
 }
 
 /* The last ping that is answered there, or 0 if that is nothing new. */
@@ -110,7 +110,6 @@ u64 sef_page_answer(struct sef_service *svc)
 
 	if (!svc->page)
 		return 0;
-	flush_dcache_page(virt_to_page(svc->page));
 	/* Pairs with the service's store: what it did before is seen here. */
 	behind = (u32)svc->ping_seq - smp_load_acquire(&svc->page->pong_seq);
 	if (behind >= svc->ping_seq - svc->pong_seq)

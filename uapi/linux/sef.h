@@ -679,7 +679,8 @@ struct sef_latency_args {
  *
  * mmap fails with EBADFD: not a service's file. EPERM: the caller is not the
  * service; PROT_EXEC. EACCES: PROT_WRITE, of a file not open for writing. EINVAL: not
- * one page from offset 0 on; not MAP_SHARED; of a file not open for writing. ENOMEM.
+ * one page from offset 0 on; not MAP_SHARED; of a file not open for writing. ENODEV: a
+ * machine whose caches may hold one page twice, as some old Arm ones. ENOMEM.
  */
 struct sef_page {
 	__u32	ping_seq;
