@@ -115,7 +115,7 @@ test-kernels: ## the same on every kernel that sef is for; about an hour
 	@vm/deps test
 	@PACKAGES= vm/test 6.1 6.12 6.12-rt 7
 
-test-arch: ## the same on other architectures, emulated; about XX
+test-arch: ## the same on other architectures, emulated; a quarter of an hour each
 	@vm/deps test
 	@vm/test arm64 arm64-16k armhf riscv64 s390x
 
