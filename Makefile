@@ -104,6 +104,7 @@ shell: modules ## the same, an interactive shell
 	@vm/run $(KERNEL)
 
 demo: modules ## see a supervised service live, hang and die in a VM
+	@[ -z '$(filter arm64 armhf riscv64,$(KERNEL))' ] || { echo "make demo is for amd64 only" >&2; exit 1; }
 	@$(MAKE) $(if $(filter 1,$(V)),,-s) --no-print-directory -C demo OUTPUT=$(CURDIR)/build/sef/demo
 	@vm/run $(KERNEL) /sef/demo/demo
 

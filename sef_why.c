@@ -61,7 +61,7 @@ static bool sef_task_is_runnable(struct task_struct *task)
 
 /*
  * A clock that its owner writes. Where that takes two stores it is read until it is
- * the same twice, which one that is half written is not.
+ * the same twice, which one that is half written hardly ever is.
  */
 static u64 sef_read_clock(const u64 *clock)
 {
@@ -101,8 +101,10 @@ static bool sef_task_still_sleeps(struct task_struct *task,
 				  const struct sef_look *look)
 {
 	smp_rmb();	/* what was read of it was read before this */
-	return !sef_task_on_cpu(task) &&
-	       data_race(task->nvcsw) == look->voluntary &&
+	if (sef_task_on_cpu(task))
+		return false;
+	smp_rmb();	/* who has left its CPU was counted before */
+	return data_race(task->nvcsw) == look->voluntary &&
 	       data_race(task->nivcsw) == look->involuntary;
 }
 
@@ -184,6 +186,7 @@ static void sef_look_at(struct task_struct *task, const struct sef_look *first,
 	if (task && first && sef_task_sleeps_since(task, first)) {
 		*look = *first;
 		look->time = ktime_get();
+		look->cpu = task_cpu(task);	/* that may go off */
 		look->state = task_state_to_char(task);	/* a freezer lets it sleep on */
 		look->why = sef_task_is_held(task);
 		return;
@@ -270,6 +273,15 @@ static u64 sef_look_ns(const struct sef_look *first, const struct sef_look *look
 	return ktime_to_ns(ktime_sub(look->time, first->time));
 }
 
+/*
+ * Of clocks and counts, which only go on. The wait for a CPU alone may seem shorter
+ * when it is over than it was while it went on: other clocks told it.
+ */
+static u64 sef_since(u64 first, u64 look)
+{
+	return look > first ? look - first : 0;
+}
+
 /* Why */
 
 static bool sef_has_starved(const struct sef_look *first,
@@ -290,15 +302,15 @@ static bool sef_has_spun(const struct sef_look *first,
 	if ((first->running || first->runnable) &&
 	    (look->running || look->runnable))
 		return true;
-	return look->ran_ns - first->ran_ns >= sef_look_ns(first, look) / 2;
+	return sef_since(first->ran_ns, look->ran_ns) >= sef_look_ns(first, look) / 2;
 }
 
 /* The clocks of user and kernel mode tell, if they went on; else the looks. */
 static enum sef_why sef_spun_where(const struct sef_look *first,
 				   const struct sef_look *look)
 {
-	u64 user_ns = look->user_ns - first->user_ns;
-	u64 kernel_ns = look->kernel_ns - first->kernel_ns;
+	u64 user_ns = sef_since(first->user_ns, look->user_ns);
+	u64 kernel_ns = sef_since(first->kernel_ns, look->kernel_ns);
 
 	if (user_ns == kernel_ns) {
 		user_ns = first->mode == SEF_MODE_USER;
@@ -499,15 +511,6 @@ static void sef_evidence_begin(struct sef_evidence *evidence,
 	evidence->dumpable = sef_task_is_dumpable(task);
 }
 
-/*
- * Of clocks and counts, which only go on. The wait for a CPU alone may seem shorter
- * when it is over than it was while it went on: other clocks told it.
- */
-static u64 sef_since(u64 first, u64 look)
-{
-	return look > first ? look - first : 0;
-}
-
 static void sef_evidence_add(struct sef_evidence *evidence,
 			     const struct sef_look *first,
 			     const struct sef_look *look)
@@ -519,8 +522,8 @@ static void sef_evidence_add(struct sef_evidence *evidence,
 		return;
 	evidence->window_ns = sef_look_ns(first, look);
 	evidence->waited_ns = sef_since(first->waited_ns, look->waited_ns);
-	evidence->user_ns = look->user_ns - first->user_ns;
-	evidence->kernel_ns = look->kernel_ns - first->kernel_ns;
+	evidence->user_ns = sef_since(first->user_ns, look->user_ns);
+	evidence->kernel_ns = sef_since(first->kernel_ns, look->kernel_ns);
 	evidence->voluntary = look->voluntary - first->voluntary;
 	evidence->involuntary = look->involuntary - first->involuntary;
 }

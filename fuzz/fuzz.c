@@ -214,10 +214,13 @@ static void keep(const struct program *program, const struct news *news)
 		added += !all->steps[news->steps[i]];
 		all->steps[news->steps[i]] = 1;
 	}
-	if (added && all->nr_corpus < CORPUS)
-		all->corpus[all->nr_corpus++] = *program;
-	else
+	if (added && all->nr_corpus < CORPUS) {
+		/* Whoever takes one asks for no lock: it is whole before it is counted. */
+		all->corpus[all->nr_corpus] = *program;
+		all->nr_corpus++;
+	} else {
 		added = 0;
+	}
 	unlock();
 	if (added)
 		print_kept(program);

@@ -12,6 +12,11 @@ armhf	  armhf	  armmp	    arm	  arm-linux-gnueabihf ttyAMA0 pci arm	  virt,highm
 riscv64	  riscv64 riscv64   riscv riscv64-linux-gnu   ttyS0   pci riscv64 virt
 '
 
+only_amd64() { # only_amd64 KERNEL: for what is built for no other
+	arch_of "$1"
+	[ -z "$debian" ] || die "$1: what this runs is built for amd64 only"
+}
+
 # arch_of KERNEL: sets the variables below; $debian, $flavour, $arch and $triplet are empty
 # for amd64. "${inside[@]}" COMMAND ... is for what builds: it has the tools and libraries
 # that belong to the kernel, and this folder as it is.
@@ -28,7 +33,7 @@ arch_of() {
 		lines=(-device "virtio-serial-$bus")
 		lines+=(-device virtconsole,chardev=command -device virtconsole,chardev=status)
 	else
-		busybox=$cache/busybox/busybox
+		busybox=$cache/busybox/busybox sef_dir=$top/build/sef
 		tty_console=ttyS0 tty_command=ttyS1 tty_status=ttyS2
 		lines=(-serial chardev:command -serial chardev:status)
 		# Without cmpxchg16b: the TCG of QEMU 7.2 (Debian 12) leaves wrong flags
