@@ -149,7 +149,8 @@ trial: ## lateness of a SIGKILL under load, and false verdicts on 1000 services
 	@vm/module $(KERNEL)
 	@trial/run $(KERNEL)
 
-endurance: ## MINUTES=30 of mixed load on KERNELS, with slab and memory figures: nothing grows
+endurance: KERNELS := 6.12 kasan
+endurance: ## MINUTES=30 of mixed load on KERNELS="6.12 kasan": nothing in memory grows
 	@vm/deps test
 	@trial/endurance $(KERNELS)
 
