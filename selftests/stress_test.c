@@ -130,11 +130,11 @@ static void check_events(struct __test_metadata *_metadata, int fd)
 static int watch_by_pidfd(int fd, struct sef_watch_args *args, pid_t pid)
 {
 	__u64 id = args->id;
-	int err;
+	int err = ESRCH;
 
 	args->pidfd = pidfd_open(pid, 0);
 	if (args->pidfd < 0)	/* the process has ended, or it is a thread */
-		return ESRCH;
+		return err;
 	args->pid = pid;
 	args->flags |= SEF_WATCH_PIDFD;
 	args->id--;
