@@ -30,12 +30,12 @@ arch_of() {
 		busybox=$cache/$1/busybox sef_dir=$top/build/sef-$debian
 		# There is one serial line; the consoles of virtio are terminals too.
 		tty_command=hvc0 tty_status=hvc1
-		lines=(-device "virtio-serial-$bus")
-		lines+=(-device virtconsole,chardev=command -device virtconsole,chardev=status)
+		serial=(-device "virtio-serial-$bus")
+		serial+=(-device virtconsole,chardev=command -device virtconsole,chardev=status)
 	else
 		busybox=$cache/busybox/busybox sef_dir=$top/build/sef
 		tty_console=ttyS0 tty_command=ttyS1 tty_status=ttyS2
-		lines=(-serial chardev:command -serial chardev:status)
+		serial=(-serial chardev:command -serial chardev:status)
 		# Without cmpxchg16b: the TCG of QEMU 7.2 (Debian 12) leaves wrong flags
 		# behind it, and some kernels then crash in their slab allocator.
 		qemu=x86_64 machine='pc -cpu max,-cx16'
