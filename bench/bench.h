@@ -45,7 +45,7 @@ struct method {
 	void (*run)(int n);	/* in a process of its own; never returns */
 	void (*stop)(void);	/* what the end of that process does not */
 	int max_n;
-	bool one_process;	/* has all the services */
+	int dense_n;		/* the most that fit into one CPU at 10 a second */
 };
 
 extern const struct method methods[];

@@ -14,6 +14,7 @@
 #include "bench.h"
 
 #define WINDOWS	5
+#define RESTLESS	120	/* windows at most until the machine is at rest */
 
 static volatile unsigned long *spins;	/* shared with the spinner */
 static double spins_a_ns;
@@ -37,6 +38,28 @@ static double spin_rate(unsigned long long window)
 
 	sleep_ns(window);
 	return (*spins - was) / (double)(now_ns() - begin);
+}
+
+/* The rate of an idle machine: when a few windows in a row agree, boot is over. */
+static double rest_rate(void)
+{
+	double rate = spin_rate(SEC), least = rate, most = rate;
+	int i, agreed = 1;
+
+	for (i = 0; i < RESTLESS && agreed < WINDOWS; i++) {
+		rate = spin_rate(SEC);
+		least = rate < least ? rate : least;
+		most = rate > most ? rate : most;
+		agreed++;
+		if (most - least > most * 1e-5) {
+			least = rate;
+			most = rate;
+			agreed = 1;
+		}
+	}
+	if (agreed < WINDOWS)
+		errx(1, "the machine does not come to rest in %d s", RESTLESS);
+	return (least + most) / 2;
 }
 
 static void measure_stolen(const struct method *method, int n)
@@ -73,8 +96,7 @@ void bench_periods(void)
 	if (spins == MAP_FAILED)
 		err(1, "mmap");
 	spinner = start(run_spinner, 0);
-	spin_rate(SEC);
-	spins_a_ns = spin_rate(10 * SEC);
+	spins_a_ns = rest_rate();
 	for (m = 0; m < nr_methods; m++) {
 		if (!method_works(&methods[m]))
 			continue;
