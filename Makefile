@@ -118,7 +118,7 @@ test-kernels: ## the same on every kernel that sef is for; about an hour
 
 test-arch: ## the same on other architectures, emulated; a quarter of an hour each
 	@vm/deps test
-	@vm/test arm64 armhf riscv64
+	@vm/test arm64 arm64-16k armhf riscv64 s390x
 
 test-packages: ## install, use and purge the Debian packages in a VM that is a Debian
 	@vm/deps

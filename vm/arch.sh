@@ -8,8 +8,10 @@
 # QEMU and its machine.
 arch_table='
 arm64	  arm64	  arm64	    arm64 aarch64-linux-gnu   ttyAMA0 pci aarch64 virt -cpu max,pauth-impdef=on
+arm64-16k arm64	  arm64-16k arm64 aarch64-linux-gnu   ttyAMA0 pci aarch64 virt -cpu max,pauth-impdef=on
 armhf	  armhf	  armmp	    arm	  arm-linux-gnueabihf ttyAMA0 pci arm	  virt,highmem=off -cpu max
 riscv64	  riscv64 riscv64   riscv riscv64-linux-gnu   ttyS0   pci riscv64 virt
+s390x	  s390x	  s390x	    s390  s390x-linux-gnu     ttyS0   ccw s390x	  s390-ccw-virtio -cpu max
 '
 
 only_amd64() { # only_amd64 KERNEL: for what is built for no other
