@@ -4,6 +4,7 @@
 KDIR	?= /lib/modules/$(shell uname -r)/build
 KERNEL	?= 6.12
 KERNELS	?= 6.12 6.1
+arches	:= arm64 arm64-16k armhf riscv64 s390x
 prefix	?= /usr/local
 
 SEF_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sef
@@ -104,7 +105,7 @@ shell: modules ## the same, an interactive shell
 	@vm/run $(KERNEL)
 
 demo: modules ## see a supervised service live, hang and die in a VM
-	@[ -z '$(filter arm64 armhf riscv64,$(KERNEL))' ] || { echo "make demo is for amd64 only" >&2; exit 1; }
+	@[ -z '$(filter $(arches),$(KERNEL))' ] || { echo "make demo is for amd64 only" >&2; exit 1; }
 	@$(MAKE) $(if $(filter 1,$(V)),,-s) --no-print-directory -C demo OUTPUT=$(CURDIR)/build/sef/demo
 	@vm/run $(KERNEL) /sef/demo/demo
 
@@ -118,7 +119,7 @@ test-kernels: ## the same on every kernel that sef is for; about an hour
 
 test-arch: ## the same on other architectures, emulated; a quarter of an hour each
 	@vm/deps test
-	@vm/test arm64 arm64-16k armhf riscv64 s390x
+	@vm/test $(arches)
 
 test-packages: ## install, use and purge the Debian packages in a VM that is a Debian
 	@vm/deps
@@ -174,7 +175,7 @@ clean: ## remove everything built here
 
 # Not "distclean": that is what a package's build calls, and this is outside.
 clean-cache: clean ## the same, and the cache of VM kernels
-	rm -rf $(foreach d,[1-9]* arm64 arm64-16k armhf riscv64 s390x kasan kcsan clang coverage fuzz busybox kselftest promtool rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
+	rm -rf $(foreach d,[1-9]* $(arches) kasan kcsan clang coverage fuzz busybox kselftest promtool rootfs-* tmp.* lock rootfs.lock,"$(SEF_CACHE)"/$(d))
 	-[ ! -d "$(SEF_CACHE)" ] || rmdir "$(SEF_CACHE)"
 
 .PHONY: all help headers load unload install install-module install-system install-dkms uninstall sign deb lib install-lib tools install-tools modules vm shell demo test test-kernels test-arch test-packages test-debug lint fuzz coverage trial trial-why endurance bench fetch-new clean clean-cache
