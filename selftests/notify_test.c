@@ -32,7 +32,9 @@ static char *page_between_walls(size_t size)
 
 static void pages_init(struct pages *pages)
 {
-	pages->size = NOTIFY_SIZE + sysconf(_SC_PAGESIZE);
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	pages->size = (NOTIFY_SIZE / page + 1) * page;
 	pages->in = page_between_walls(pages->size);
 	pages->out = page_between_walls(pages->size);
 }
