@@ -172,7 +172,7 @@ static __s64 obey(int order, __s64 arg)
 	if (order < DO_MORE)
 		return serve(order, arg);
 	if (order == DO_SET_DUMPABLE)
-		return prctl(PR_SET_DUMPABLE, arg) ? errno : 0;
+		return prctl(PR_SET_DUMPABLE, (unsigned long)arg) ? errno : 0;
 	answer(0);
 	switch (order) {
 	case DO_SPIN:
@@ -701,14 +701,19 @@ static void get_why(struct __test_metadata *_metadata, int fd, __u64 id,
 	check_stack(_metadata, args);
 }
 
+/* With several CPUs 32-bit Arm tells none of another thread, either. */
 static bool linux_tells_stacks(void)
 {
+#ifdef __arm__
+	return false;
+#else
 	struct utsname uts;
 	int major = 0, minor = 0;
 
 	uname(&uts);
 	sscanf(uts.release, "%d.%d", &major, &minor);
 	return major > 6 || (major == 6 && minor >= 7);
+#endif
 }
 
 static int rounds(void)
@@ -969,7 +974,7 @@ TEST_F(evidence, stack_of_the_moment) {
 	int i;
 
 	if (!linux_tells_stacks())
-		SKIP(return, "Linux before 6.7 tells no stack");
+		SKIP(return, "this Linux tells no stack of another thread");
 	ASSERT_EQ(0, watch(self->sup, self->id, HOUR, SHORT, 0));
 	for (i = 0; i < (int)ARRAY_SIZE(places); i++) {
 		ASSERT_EQ(0, ask(_metadata, &self->s, DO_PONG, 0));
