@@ -22,6 +22,7 @@
 #endif
 #include <linux/stacktrace.h>
 #include <linux/version.h>
+#include <asm/syscall.h>
 #ifdef CONFIG_ARM
 #include <asm/cachetype.h>
 #endif
@@ -38,6 +39,16 @@ static inline bool sef_cache_is_aliasing(void)
 		 IS_ENABLED(CONFIG_PPC) || IS_ENABLED(CONFIG_RISCV) ||
 		 IS_ENABLED(CONFIG_S390) || IS_ENABLED(CONFIG_LOONGARCH));
 #endif
+}
+
+/* Or -1. On RISC-V the kernel's own tells a register's content, whatever it entered by. */
+static inline int sef_syscall_nr(struct task_struct *task, struct pt_regs *regs)
+{
+#ifdef CONFIG_RISCV
+	if (regs->cause != EXC_SYSCALL)
+		return -1;
+#endif
+	return syscall_get_nr(task, regs);
 }
 
 /* 6.8 took the count away: it was 1 wherever it was used. */

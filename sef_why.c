@@ -25,7 +25,6 @@
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 #include <asm/irq_regs.h>
-#include <asm/syscall.h>
 
 #include "sef_compat.h"
 #include "sef_ping.h"
@@ -136,7 +135,7 @@ static int sef_task_syscall(struct task_struct *task,
 	    copy_from_kernel_nofault(&regs, task_pt_regs(task), sizeof(regs)) ||
 	    !sef_task_has_stack(task) || !sef_task_still_sleeps(task, look))
 		return -1;
-	return syscall_get_nr(task, &regs);
+	return sef_syscall_nr(task, &regs);
 }
 
 /*
@@ -152,7 +151,7 @@ static enum sef_mode sef_look_at_current(int *syscall)
 		return SEF_MODE_UNKNOWN;
 	if (regs && user_mode(regs))
 		return SEF_MODE_USER;
-	*syscall = syscall_get_nr(current, task_pt_regs(current));
+	*syscall = sef_syscall_nr(current, task_pt_regs(current));
 	return regs || *syscall >= 0 ? SEF_MODE_KERNEL : SEF_MODE_UNKNOWN;
 }
 
