@@ -375,7 +375,7 @@ static bool sef_watch_check_cpu(struct sef_watch *watch, ktime_t now)
 	off = sef_watch_stalled(watch, late);
 	/* Told once. If it still does not run, that counts from now. */
 	if (late >= sef_watch_stall_ns(watch))
-		probe->asked = sef_probe_is_answered(probe) ? 0 : now;
+		sef_probe_reset(probe, now);
 	return off;
 }
 

@@ -444,12 +444,18 @@ enum sef_why sef_watch_examine(struct sef_watch *watch,
 void sef_probe_init(struct sef_probe *probe);
 bool sef_probe_end(struct sef_probe *probe);
 void sef_probe_exit(void);
-void sef_probe_reset(struct sef_probe *probe, ktime_t now);
 bool sef_probe_is_answered(struct sef_probe *probe);
 void sef_probe_ask(struct sef_probe *probe, const struct sef_look *look);
 u64 sef_probe_late(struct sef_probe *probe, ktime_t now);
 void sef_probe_tell(struct sef_probe *probe, struct sef_service *svc,
 		    struct sef_look *look);
+
+/* A new ping: what was asked before does not matter, but that it still is. */
+static inline void sef_probe_reset(struct sef_probe *probe, ktime_t now)
+{
+	if (probe->asked)
+		probe->asked = sef_probe_is_answered(probe) ? 0 : now;
+}
 
 /* sef_page.c: pongs by store */
 int sef_page_map(struct sef_service *svc, struct vm_area_struct *vma);
@@ -493,7 +499,7 @@ int sef_service_publish(struct sef_service *svc);
 struct sef_service *sef_service_from(u64 id);
 struct sef_service *sef_service_find(u64 id);
 bool sef_service_may_signal(struct sef_service *svc);
-void sef_service_check_end(struct sef_service *svc);
+void sef_service_check_thread(struct sef_service *svc);
 void sef_service_close(struct sef_service *svc);
 void sef_service_put(struct sef_service *svc);
 
@@ -515,6 +521,18 @@ struct pid *sef_pid_of_pidfd(int pidfd, pid_t nr);
 
 int sef_registry_init(void);
 void sef_registry_exit(void);
+
+/* Whoever is to judge the service looks first whether it is dead. */
+static inline void sef_service_check_end(struct sef_service *svc)
+{
+	lockdep_assert_held(&svc->lock);
+
+	/* Pairs with sef_exit_hook(): the status comes with it. */
+	if (smp_load_acquire(&svc->exited))
+		sef_service_end(svc, SEF_STATE_DEAD, svc->hook_code);
+	else if (svc->type == PIDTYPE_PID)
+		sef_service_check_thread(svc);
+}
 
 /* sef_status.c: what is told of a service, and to whom */
 int sef_status(struct sef_supervisor *sup, struct sef_status_args *args);

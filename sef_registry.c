@@ -174,18 +174,14 @@ static void sef_exit_work(struct irq_work *work)
 	spin_unlock_irqrestore(&svc->lock, flags);
 }
 
-/* Whoever is to judge the service looks first whether it is dead. */
-void sef_service_check_end(struct sef_service *svc)
+/* Before 6.9 nothing is woken when a thread ends alone. */
+void sef_service_check_thread(struct sef_service *svc)
 {
 	int code;
 
 	lockdep_assert_held(&svc->lock);
 
-	/* Pairs with sef_exit_hook(): the status comes with it. */
-	if (smp_load_acquire(&svc->exited))
-		sef_service_end(svc, SEF_STATE_DEAD, svc->hook_code);
-	/* Before 6.9 nothing is woken when a thread ends alone. */
-	else if (svc->type == PIDTYPE_PID && sef_service_has_ended(svc, &code))
+	if (sef_service_has_ended(svc, &code))
 		sef_service_end(svc, SEF_STATE_DEAD, code);
 }
 

@@ -408,13 +408,6 @@ bool sef_probe_is_answered(struct sef_probe *probe)
 	return atomic_read_acquire(&probe->state) == SEF_PROBE_ANSWERED;
 }
 
-/* A new ping: what was asked before does not matter, but that it still is. */
-void sef_probe_reset(struct sef_probe *probe, ktime_t now)
-{
-	if (probe->asked)
-		probe->asked = sef_probe_is_answered(probe) ? 0 : now;
-}
-
 /* The CPU that the thread is on, or was and waits on; not this one, that runs. */
 void sef_probe_ask(struct sef_probe *probe, const struct sef_look *look)
 {
