@@ -172,7 +172,8 @@ int sef_service_set_reply(struct sef_service *service, uint32_t reply);
  *	last = sef_page_pong(page, last);
  *
  * costs one load a turn, and one store for each ping. A child after fork does not
- * have the page. EPERM: the caller is not the service. Or what mmap(2) says.
+ * have the page. EPERM: the caller is not the service. ENODEV: this machine's caches
+ * may hold one page twice, so none can be shared. Or what mmap(2) says.
  */
 struct sef_page *sef_service_page(struct sef_service *service);
 
