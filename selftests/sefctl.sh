@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh disable=SC2034,SC2086,SC2317,SC3045
-# What the tests of sefctl share; to be sourced. TOOLS has sefctl and tmux, EXAMPLES and
-# LIBSEF_EXAMPLES have services. Some variables are for who sources it, some functions
-# for soon; $2 of becomes is some words; busybox sh has read -t.
+# What the tests of sefctl share; to be sourced. TOOLS has sefctl, and tmux if it is to
+# be tried, EXAMPLES and LIBSEF_EXAMPLES have services. Some variables are for who
+# sources it, some functions for soon; $2 of becomes is some words; busybox sh has read -t.
 
 TOOLS=${TOOLS:-/sef/tools}
 EXAMPLES=${EXAMPLES:-/sef/demo}

@@ -6,49 +6,16 @@
 
 TOOLS=${TOOLS:-/sef/tools}
 speaker=$(dirname "$0")/speaker
-dir=$(mktemp -d) || exit 1
-run='' n=0 failed=0
+# shellcheck source=selftests/tap.sh
+. "$(dirname "$0")/tap.sh"
+run=''
 
-# shellcheck disable=SC2317,SC2329  # the trap calls it
-finish() {
-	[ -z "$run" ] || kill -KILL "$run" 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-
-report() { # report STATUS WHAT
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-	else
-		echo "not ok $n $2"
-		failed=1
-	fi
+tells() { # tells PATTERN WHAT: a line of sefctl; "late" may come of itself
+	expect 4 "sefctl run: $1" "$2"
 }
 
-# Waits for a line of sefctl, or with "say" of its command; the limit is for one that
-# comes no more. Others before it are passed over; "late" may come of itself. Sets $line.
-await() { # await sefctl|command PATTERN
-	fd=4
-	[ "$1" = sefctl ] || fd=3
-	while read -r -t 60 line <&$fd; do
-		# shellcheck disable=SC2254  # a pattern is what it is
-		case $line in
-		$2) return 0 ;;
-		*) echo "# waiting for '$2', passed over '$line'" ;;
-		esac
-	done
-	return 1
-}
-
-expect() { # expect PATTERN WHAT
-	await sefctl "sefctl run: $1"
-	report $? "$2"
-}
-
-expect_said() { # expect_said PATTERN WHAT
-	await command "$1"
-	report $? "$2"
+said() { # said PATTERN WHAT: a line of its command
+	expect 3 "$1" "$2"
 }
 
 # Begin to run something in the background, with both of its outputs to be awaited.
@@ -56,6 +23,7 @@ begin() {
 	exec 3<&- 4<&-
 	"$@" >"$dir/stdout" 2>"$dir/stderr" &
 	run=$!
+	children=$run
 	exec 3<"$dir/stdout" 4<"$dir/stderr"
 }
 
@@ -66,7 +34,7 @@ start() { # start OPTION ... -- COMMAND ...
 end() { # end STATUS WHAT
 	wait "$run"
 	status=$?
-	run=''
+	run='' children=''
 	[ $status = "$1" ] || echo "# exit status $status"
 	[ $status = "$1" ]
 	report $? "$2"
@@ -90,8 +58,7 @@ fast="-p 300ms -t 300ms"
 # Where the answer takes programs or a network, on a kernel that is ten times slower.
 probed="-p 300ms -t 1s"
 
-echo "TAP version 13"
-echo "1..131"
+plan 131
 mkfifo "$dir/stdout" "$dir/stderr" || exit 1
 
 # Exit status.
@@ -124,17 +91,17 @@ echo ready
 while :; do sleep 1; done
 END
 start -- sh "$dir/traps"
-expect_said ready "a command with traps"
+said ready "a command with traps"
 for sig in HUP USR1 USR2 WINCH CONT TERM; do
 	kill -$sig "$run"
-	expect_said "got $sig" "SIG$sig is passed on"
+	said "got $sig" "SIG$sig is passed on"
 done
 end 3 "what it ends with at SIGTERM is the exit status"
 
 # The job is stopped, and sefctl with it; neither is judged for that.
 touch "$dir/f"
 begin "$speaker" group "$TOOLS/sefctl" run $fast --tolerate 0 -- "$speaker" wait:"$dir/f" exit:4
-expect_said "pid *" "a command to be stopped"
+said "pid *" "a command to be stopped"
 pid=${line#pid }
 kill -TSTP "$run"
 until grep -q '^State:.T' "/proc/$pid/status" && grep -q '^State:.T' "/proc/$run/status"; do
@@ -150,60 +117,60 @@ end 4 "SIGCONT continues both, and nobody was judged"
 touch "$dir/f"
 start $fast --name hangs -- "$speaker" env:WATCHDOG_USEC env:WATCHDOG_PID say:READY=1 \
 	beat:"$dir/f" hang
-expect_said "pid *" "a command that speaks"
+said "pid *" "a command that speaks"
 pid=${line#pid }
-expect_said "WATCHDOG_USEC=600000" "WATCHDOG_USEC is the time until the first miss"
-expect_said "WATCHDOG_PID=$pid" "WATCHDOG_PID is the command's"
-expect "hangs: ready" "READY=1 is told"
-expect_said "did say:READY=1" "it beats"
+said "WATCHDOG_USEC=600000" "WATCHDOG_USEC is the time until the first miss"
+said "WATCHDOG_PID=$pid" "WATCHDOG_PID is the command's"
+tells "hangs: ready" "READY=1 is told"
+said "did say:READY=1" "it beats"
 usleep 1500000
 [ -d "/proc/$pid" ]
 report $? "WATCHDOG=1 keeps it alive"
 rm "$dir/f"
-expect "hangs: unresponsive, *; sent SIGABRT" "without it the verdict comes"
-expect "hangs: dead: killed by SIGABRT" "and the signal ends it"
+tells "hangs: unresponsive, *; sent SIGABRT" "without it the verdict comes"
+tells "hangs: dead: killed by SIGABRT" "and the signal ends it"
 end 134 "which is the exit status"
 
 start $fast --grace 1h --probe notify --name grace -- "$speaker" say:READY=1 hang
-expect "grace: unresponsive, *" "READY=1 ends the grace"
-expect "grace: dead: *" "and the command by that"
+tells "grace: unresponsive, *" "READY=1 ends the grace"
+tells "grace: dead: *" "and the command by that"
 end 134 "a command that said READY=1 only"
 
 touch "$dir/f"
 start -p 1h -t 1h --restart always --name times -- "$speaker" env:WATCHDOG_USEC \
 	'say:WATCHDOG=1\nWATCHDOG_USEC=400000' wait:"$dir/f" hang
 rm "$dir/f"
-expect "times: unresponsive, *" "WATCHDOG_USEC=n is the time from then on"
-expect_said "WATCHDOG_USEC=7200000000" "a first life"
-expect_said "WATCHDOG_USEC=7200000000" "in the next life it is as it was asked for"
+tells "times: unresponsive, *" "WATCHDOG_USEC=n is the time from then on"
+said "WATCHDOG_USEC=7200000000" "a first life"
+said "WATCHDOG_USEC=7200000000" "in the next life it is as it was asked for"
 kill -TERM "$run"
-expect "times: dead: killed by SIGTERM" "SIGTERM ends it for good"
+tells "times: dead: killed by SIGTERM" "SIGTERM ends it for good"
 end 143 "a command that changes its times"
 
 start $fast --probe notify --name extends -- "$speaker" say:READY=1 \
 	say:EXTEND_TIMEOUT_USEC=3000000 hang
-expect "extends: unresponsive, silent for [3-9]*s, *" "EXTEND_TIMEOUT_USEC puts the deadline off"
-expect "extends: dead: *" "but not for ever"
+tells "extends: unresponsive, silent for [3-9]*s, *" "EXTEND_TIMEOUT_USEC puts the deadline off"
+tells "extends: dead: *" "but not for ever"
 end 134 "a command that extends"
 
 start --kill 1s --name wrong -- "$speaker" ignore:6 'say:READY=1\nWATCHDOG=1' \
 	say:WATCHDOG=trigger beat:/
-expect "wrong: unresponsive, *: null reply policy*; sent SIGABRT" "WATCHDOG=trigger: a verdict at once"
-expect "wrong: *; sent SIGKILL" "WATCHDOG=1 makes up for nothing then"
-expect "wrong: dead: killed by SIGKILL" "and that is its end"
+tells "wrong: unresponsive, *: null reply policy*; sent SIGABRT" "WATCHDOG=trigger: a verdict at once"
+tells "wrong: *; sent SIGKILL" "WATCHDOG=1 makes up for nothing then"
+tells "wrong: dead: killed by SIGKILL" "and that is its end"
 end 137 "a command that finds itself wrong"
 
 touch "$dir/f"
 start -p 100ms -t 100ms --probe notify -- "$speaker" say:READY=1 say:STOPPING=1 \
 	wait:"$dir/f" exit:5
-expect_said "did say:STOPPING=1" "a command that stops"
+said "did say:STOPPING=1" "a command that stops"
 sleep 2
 rm "$dir/f"
 end 5 "it may be silent meanwhile"
 start --stop-timeout 500ms --name stops -- "$speaker" ignore:15 say:READY=1 hang
-expect_said "did say:READY=1" "a command that does not stop"
+said "did say:READY=1" "a command that does not stop"
 kill -TERM "$run"
-expect "stops: unresponsive, *; sent SIGKILL" "after SIGTERM it has --stop-timeout"
+tells "stops: unresponsive, *; sent SIGKILL" "after SIGTERM it has --stop-timeout"
 end 137 "and no more"
 
 # What is not as it should be.
@@ -212,76 +179,84 @@ touch "$dir/f"
 start --name odd -- "$speaker" env:NOTIFY_SOCKET 'say:x\0y' long:5000 say: 'say:WATCHDOG_USEC=x' \
 	'say:WATCHDOG_USEC=1' 'fd:FDSTORE=1\nSTATUS=kept' "child:STATUS=child" "say:STATUS=a${esc}[31mb" \
 	wait:"$dir/f" exit:0
-expect_said "NOTIFY_SOCKET=*" "a command that says what it should not"
+said "NOTIFY_SOCKET=*" "a command that says what it should not"
 socket=${line#NOTIFY_SOCKET=}
-expect "odd: process * sent what is no message *" "no message: told once"
-expect "odd: a message with no number*" "no number"
-expect "odd: WATCHDOG_USEC=1 is not between *: ignored" "a time out of bounds"
-expect "odd: status: kept" "a descriptor is not kept, and its message counts"
-expect "odd: status: a?x1b?31mb" "its child is not heard, its status is escaped"
+tells "odd: process * sent what is no message *" "no message: told once"
+tells "odd: a message with no number*" "no number"
+tells "odd: WATCHDOG_USEC=1 is not between *: ignored" "a time out of bounds"
+tells "odd: status: kept" "a descriptor is not kept, and its message counts"
+tells "odd: status: a?x1b?31mb" "its child is not heard, its status is escaped"
 rm "$dir/f"
 end 0 "all that had no effect"
 
 touch "$dir/f"
 start --notify-access all --name all -- "$speaker" env:NOTIFY_SOCKET child:STATUS=child \
 	wait:"$dir/f" exit:0
-expect_said "NOTIFY_SOCKET=*" "--notify-access=all"
+said "NOTIFY_SOCKET=*" "--notify-access=all"
 socket=${line#NOTIFY_SOCKET=}
-expect "all: status: child" "its child is heard"
+tells "all: status: child" "its child is heard"
 NOTIFY_SOCKET=$socket "$speaker" 'say:STATUS=stranger' fd:BARRIER=1 >/dev/null
-expect "all: process * may not speak for it" "a stranger is not"
+tells "all: process * may not speak for it" "a stranger is not"
 rm "$dir/f"
 end 0 "and that is all"
 
-# shellcheck disable=SC2016
-start --name systemd --probe notify $fast -- sh -c 'PATH=$0:$PATH
-	systemd-notify --ready --status="up and running"
-	systemd-notify WATCHDOG=1
-	exec sleep 1000' "$TOOLS"
-expect "systemd: status: up and running" "systemd-notify: its status"
-expect "systemd: ready" "systemd-notify: ready"
-expect "systemd: unresponsive, *" "and then silent"
-end 134 "a script with systemd-notify"
+systemd_notify() { # 4 results
+	[ -e "$TOOLS/systemd-notify" ] || { skip 4 "no systemd-notify"; return; }
+	# shellcheck disable=SC2016
+	start --name systemd --probe notify $fast -- sh -c 'PATH=$0:$PATH
+		systemd-notify --ready --status="up and running"
+		systemd-notify WATCHDOG=1
+		exec sleep 1000' "$TOOLS"
+	tells "systemd: status: up and running" "systemd-notify: its status"
+	tells "systemd: ready" "systemd-notify: ready"
+	tells "systemd: unresponsive, *" "and then silent"
+	end 134 "a script with systemd-notify"
+}
+systemd_notify
 
 # A service of systemd as it is.
-mkdir -p /run
-mount -t tmpfs none /run
-start --name journald --probe notify -p 500ms -t 1s --kill 1s -- "$TOOLS/systemd-journald"
-expect "journald: ready" "systemd-journald is ready"
-sleep 5
-pid=$(cat "/proc/$run/task/$run/children")
-[ -n "$pid" ] && kill -STOP ${pid% }
-report $? "its WATCHDOG=1 keeps it alive"
-expect "journald: unresponsive, *: stopped*; sent SIGABRT" "stopped it is found out"
-expect "journald: dead: killed by SIGKILL" "and killed"
-end 137 "as it would be by systemd"
-umount /run
+systemd_journald() { # 5 results
+	[ -e "$TOOLS/systemd-journald" ] || { skip 5 "no systemd-journald"; return; }
+	mkdir -p /run
+	mount -t tmpfs none /run
+	start --name journald --probe notify -p 500ms -t 1s --kill 1s -- "$TOOLS/systemd-journald"
+	tells "journald: ready" "systemd-journald is ready"
+	sleep 5
+	pid=$(cat "/proc/$run/task/$run/children")
+	[ -n "$pid" ] && kill -STOP ${pid% }
+	report $? "its WATCHDOG=1 keeps it alive"
+	tells "journald: unresponsive, *: stopped*; sent SIGABRT" "stopped it is found out"
+	tells "journald: dead: killed by SIGKILL" "and killed"
+	end 137 "as it would be by systemd"
+	umount /run
+}
+systemd_journald
 
 # A supervisor above: here another sefctl run.
 start --name outer $fast --probe notify --grace 1h -- \
 	"$TOOLS/sefctl" run --name inner -- "$speaker" env:WATCHDOG_USEC 'say:READY=1\nSTATUS=well' hang
-expect_said "pid *" "a manager above"
+said "pid *" "a manager above"
 pid=${line#pid }
-expect_said "WATCHDOG_USEC=300000" "its times are half of what the manager waits"
-await sefctl "sefctl run: inner: *" || :
-expect "outer: status: well" "it is told the status"
-expect "outer: ready" "and that it is ready"
+said "WATCHDOG_USEC=300000" "its times are half of what the manager waits"
+await 4 "sefctl run: inner: *" || :
+tells "outer: status: well" "it is told the status"
+tells "outer: ready" "and that it is ready"
 sleep 2
 kill -TERM "$pid"
-expect "inner: dead: killed by SIGTERM" "and all the time that it is alive"
+tells "inner: dead: killed by SIGTERM" "and all the time that it is alive"
 end 143 "until it ends"
 
 # Probes.
 start --probe exec:"[ -e '$dir/well' ]" $probed --name asked --grace 1h -- "$speaker" hang
-expect "asked: the probe fails: exited with status 1" "a probe that fails is told once"
+tells "asked: the probe fails: exited with status 1" "a probe that fails is told once"
 touch "$dir/well"
-expect "asked: the probe succeeds" "and when it succeeds"
-expect "asked: alive" "that is alive"
+tells "asked: the probe succeeds" "and when it succeeds"
+tells "asked: alive" "that is alive"
 rm "$dir/well"
-expect "asked: unresponsive, *; sent SIGABRT" "it fails again: a verdict"
+tells "asked: unresponsive, *; sent SIGABRT" "it fails again: a verdict"
 end 134 "a command that is probed"
 start --probe 'exec:sleep 1234' $fast --name slow --grace 300ms -- "$speaker" hang
-expect "slow: the probe fails: no answer within 300ms" "a probe that does not end"
+tells "slow: the probe fails: no answer within 300ms" "a probe that does not end"
 end 134 "is a failure"
 ! cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' | grep -q 'sleep 123[4]'
 report $? "and all of it is ended"
@@ -291,14 +266,14 @@ echo well >"$dir/www/health"
 httpd -f -p 127.0.0.1:8080 -h "$dir/www" &
 httpd=$!
 start --probe http://127.0.0.1:8080/health $probed --name web --grace 1h -- "$speaker" hang
-expect "web: alive" "an HTTP probe"
+tells "web: alive" "an HTTP probe"
 rm "$dir/www/health"
-expect "web: the probe fails: 127.0.0.1:8080 answers with status 404" "an error is one"
+tells "web: the probe fails: 127.0.0.1:8080 answers with status 404" "an error is one"
 end 134 "of the command"
 start --probe tcp:127.0.0.1:8080 $probed --name port --grace 1h -- "$speaker" hang
-expect "port: alive" "a TCP probe"
+tells "port: alive" "a TCP probe"
 kill "$httpd"
-expect "port: the probe fails: cannot connect to 127.0.0.1:8080: Connection refused" "refused"
+tells "port: the probe fails: cannot connect to 127.0.0.1:8080: Connection refused" "refused"
 end 134 "is a failure too"
 
 # Restarts.
@@ -312,15 +287,15 @@ ends 3 'restart 3 in 3s' "--restart-max" --restart on-failure --restart-limit 3 
 	--restart-delay 2s --restart-max 3s -- sh -c 'exit 3'
 ends 0 'dead: exited with status 0' "on-failure: not after a success" --restart on-failure -- true
 start --restart always --restart-max 500ms --name long -- sleep 1
-expect "long: restart 1 at once" "always: after a success too"
-expect "long: restart 1 at once" "a life that was long enough begins anew"
+tells "long: restart 1 at once" "always: after a success too"
+tells "long: restart 1 at once" "a life that was long enough begins anew"
 kill -TERM "$run"
 end 143 "SIGTERM ends it"
 start --restart on-failure --restart-limit 1 --name leaves -- "$speaker" orphan:1000000 exit:3
-expect_said "orphan *" "one that leaves a process behind"
+said "orphan *" "one that leaves a process behind"
 pid=${line#orphan }
-expect "leaves: killed what it has left behind" "which is killed"
-expect_said "orphan *" "before it is restarted"
+tells "leaves: killed what it has left behind" "which is killed"
+said "orphan *" "before it is restarted"
 [ ! -e "/proc/$pid" ]
 report $? "and is no more then"
 end 3 "the last one is left alone"
@@ -330,15 +305,15 @@ kill -KILL "${line#orphan }"
 touch "$dir/f"
 start --restart on-failure --restart-limit 1 --name stuck -- "$speaker" orphan:1000000 \
 	wait:"$dir/f" exit:3
-expect_said "orphan *" "one that leaves what does not end"
+said "orphan *" "one that leaves what does not end"
 pid=${line#orphan }
 "$speaker" seize:"$pid" hang >"$dir/out" &
 debugger=$!
 until grep -q 'did seize' "$dir/out"; do usleep 50000; done
 rm "$dir/f"
-expect "stuck: killed what it has left behind" "it is killed"
-expect "stuck: what it has left behind does not end: starts all the same" "and waited for no longer"
-expect_said "orphan *" "it is restarted"
+tells "stuck: killed what it has left behind" "it is killed"
+tells "stuck: what it has left behind does not end: starts all the same" "and waited for no longer"
+said "orphan *" "it is restarted"
 end 3 "that was the last time"
 [ -e "/proc/$pid" ]
 report $? "what did not end is there still"
@@ -351,21 +326,21 @@ chmod 755 "$dir"
 chmod 666 /dev/sef
 begin su user -c "exec '$TOOLS/sefctl' run --restart on-failure --restart-limit 1 \
 	--name denied -- '$dir/setuid' user:0 orphan:1000000 exit:3"
-expect_said "orphan *" "one that leaves what may not be killed"
+said "orphan *" "one that leaves what may not be killed"
 pid=${line#orphan }
-expect "denied: dead: exited with status 3" "it ends"
-expect "denied: restart 1 at once" "it is to be restarted"
-expect "denied: *" "it is"
+tells "denied: dead: exited with status 3" "it ends"
+tells "denied: restart 1 at once" "it is to be restarted"
+tells "denied: *" "it is"
 case $line in *": alive" | *": dead: "*) ;; *) false ;; esac
 report $? "at once, and nothing is said to have been killed"
-expect_said "orphan *" "it leaves another one"
+said "orphan *" "it leaves another one"
 end 3 "that was the last time"
 chmod 660 /dev/sef
 kill -KILL "$pid" "${line#orphan }"
 report $? "and nothing was killed"
 
 start --restart always --restart-delay 1h --restart-max 1h --name waits -- sh -c 'exit 6'
-expect "waits: restart 2 in 1h" "a restart that takes long"
+tells "waits: restart 2 in 1h" "a restart that takes long"
 kill -TERM "$run"
 end 6 "SIGTERM ends the wait"
 
@@ -385,17 +360,17 @@ report $? "but not with --require"
 
 # Orphans; and as the init of a container.
 start -- "$speaker" orphan:300 hang
-expect_said "orphan *" "a command that leaves an orphan"
+said "orphan *" "a command that leaves an orphan"
 pid=${line#orphan }
 while [ -e "/proc/$pid" ]; do usleep 50000; done
 report 0 "it is waited for"
 kill -TERM "$run"
 end 143 "a command that left one"
 begin unshare -p -f --mount-proc "$TOOLS/sefctl" run --name init -- "$speaker" orphan:300 hang
-expect_said "orphan *" "as pid 1"
-expect_said "did orphan*" "it has a command"
+said "orphan *" "as pid 1"
+said "did orphan*" "it has a command"
 pid=$(cat "/proc/$run/task/$run/children")
 kill -TERM "${pid% }"
-expect "init: dead: killed by SIGTERM" "whom a signal is passed on to"
+tells "init: dead: killed by SIGTERM" "whom a signal is passed on to"
 end 143 "and whose exit status it has"
 exit $failed

@@ -291,6 +291,7 @@ screen_has() { tmux capture-pane -p | grep -q "$1"; }
 
 top_shows() { # 9 results
 	fails 1 "this needs a terminal: sefctl status" top
+	[ -e "$TOOLS/tmux" ] || { skip 8 "no tmux"; return; }
 	start web
 	start "$(printf 'evil\033[2J\n')"
 	in_terminal "TERM=dumb $sefctl top 2>$dir/err; echo \$? >$dir/status; TERM=screen $sefctl top -d 100ms 2>>$dir/err; echo \$? >>$dir/status; cat"

@@ -29,10 +29,19 @@ report() { # report STATUS WHAT
 	fi
 }
 
+# What cannot be tried here.
+skip() { # skip RESULTS WHY
+	skipped=0
+	while [ $skipped -lt "$1" ]; do
+		skipped=$((skipped + 1))
+		report 0 "# SKIP $2"
+	done
+}
+
 # Waits for a line, $line; the limit is for a program that prints no more. Others before
 # it are passed over: where the machine stalls, even "late" may come of itself.
 await() { # await FD PATTERN
-	while read -r -t 30 line <&"$1"; do
+	while read -r -t 60 line <&"$1"; do
 		# shellcheck disable=SC2254  # a pattern is what it is
 		case $line in
 		$2) return 0 ;;
