@@ -320,6 +320,12 @@ static void run_poll(struct setting *s)
 	poll(&fd, 1, first(s) % 32);
 }
 
+/* The child has its own memory, where nothing of the main thread's is. */
+static void *map_of(const struct setting *s)
+{
+	return s->common.by == CHILD ? NULL : s->slot->map;
+}
+
 static void run_mmap(struct setting *s)
 {
 	struct map_args *args = s->args;
@@ -329,26 +335,31 @@ static void run_mmap(struct setting *s)
 	at = mmap(NULL, args->length % ROOM ?: 4096, args->prot,
 		  args->flags % MAP_FIXED ?: MAP_SHARED, s->slot->fd, args->offset);
 	arm(s, 0);
-	if (at != MAP_FAILED)
+	if (at == MAP_FAILED)
+		return;
+	if (s->common.by == CHILD)
+		munmap(at, args->length % ROOM ?: 4096);
+	else
 		s->slot->map = at;
 }
 
 static void run_munmap(struct setting *s)
 {
-	if (s->slot->map)
-		munmap(s->slot->map, 4096);
+	if (!map_of(s))
+		return;
+	munmap(s->slot->map, 4096);
 	s->slot->map = NULL;
 }
 
 static void run_mprotect(struct setting *s)
 {
-	if (s->slot->map)
+	if (map_of(s))
 		mprotect(s->slot->map, 4096, first(s) & 7);
 }
 
 static void run_madvise(struct setting *s)
 {
-	if (s->slot->map)
+	if (map_of(s))
 		madvise(s->slot->map, 4096, first(s));
 }
 
@@ -356,7 +367,7 @@ static void run_mremap(struct setting *s)
 {
 	void *at;
 
-	if (!s->slot->map)
+	if (!map_of(s))
 		return;
 	at = mremap(s->slot->map, 4096, first(s) % (16 << 10),
 		    MREMAP_MAYMOVE);
@@ -367,7 +378,7 @@ static void run_mremap(struct setting *s)
 /* By a system call: it is no fault of ours where the page is not to be written to. */
 static void run_store(struct setting *s)
 {
-	struct sef_page *page = s->slot->map;
+	struct sef_page *page = map_of(s);
 	uint32_t seq = first(s);
 	int ends[2];
 

@@ -253,6 +253,8 @@ static void fuzz(unsigned int fuzzer, const char *text)
 	while (program_parse(&program, &text) && !over())
 		if (program.user == box.user)
 			try_program(fuzzer, &box, &program);
+	if (!over())
+		dprintf(STDOUT_FILENO, "# the corpus is known\n");
 	while (!over()) {
 		program = *any_kept();
 		program_mutate(&program, any_kept());
@@ -376,6 +378,8 @@ int main(int argc, char **argv)
 	}
 	text = read_file(argv[argc - 1]);
 	set_up();
+	/* A sandbox that is no more is made anew. */
+	signal(SIGPIPE, SIG_IGN);
 	for (i = 0; i < FUZZERS; i++) {
 		if (fork())
 			continue;

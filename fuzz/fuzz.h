@@ -123,7 +123,7 @@ uint64_t chance(void);
 void chance_init(uint64_t seed);
 /* How long the text is; TEXT or more: it has no room. */
 size_t program_print(const struct program *program, char text[TEXT]);
-/* Reads one program from *text and moves on; false at the end. Exits at nonsense. */
+/* Reads one program from *text and moves on; false at the end. Leaves out nonsense. */
 bool program_parse(struct program *program, const char **text);
 void program_remove(struct program *program, unsigned int at);
 void program_mutate(struct program *program, const struct program *other);

@@ -57,72 +57,83 @@ size_t program_print(const struct program *program, char text[TEXT])
 	return len;
 }
 
-static noreturn void nonsense(const char *word)
+/* An older corpus may have it. */
+static bool nonsense(const char *word)
 {
-	fprintf(stderr, "fuzz: no program has '%s'\n", word);
-	exit(1);
+	fprintf(stderr, "fuzz: left out: no program has '%s'\n", word);
+	return false;
 }
 
-static void parse_value(struct call *call, char *word)
+static bool parse_value(struct call *call, char *word)
 {
 	char *number = strchr(word, '='), *end;
 	unsigned int i;
 
 	if (!number)
-		nonsense(word);
+		return nonsense(word);
 	*number++ = '\0';
 	for (i = 0; i < call_values(call); i++)
 		if (!strcmp(call_field(call, i)->name, word))
 			break;
 	if (i == call_values(call))
-		nonsense(word);
+		return nonsense(word);
 	call->values[i].of_slot = *number == '@';
 	number += *number == '@';
 	call->values[i].n = strtoull(number, &end, 0);
-	if (end == number || *end)
-		nonsense(number);
+	return (end != number && !*end) || nonsense(number);
 }
 
-static void parse_call(struct call *call, char *line)
+static bool parse_call(struct call *call, char *line)
 {
 	char *rest, *word = strtok_r(line, " ", &rest);
 
+	if (!word)
+		return nonsense("");
 	for (call->what = 0; strcmp(table[call->what].name, word); call->what++)
 		if (call->what + 1 == table_size)
-			nonsense(word);
+			return nonsense(word);
 	word = strtok_r(NULL, " ", &rest);
 	if (!word || *word < '0' || *word >= '0' + SLOTS || word[1])
-		nonsense(word ?: line);
+		return nonsense(word ?: line);
 	call->slot = *word - '0';
 	while ((word = strtok_r(NULL, " ", &rest)))
-		parse_value(call, word);
+		if (!parse_value(call, word))
+			return false;
+	return true;
+}
+
+static bool parse_line(struct program *program, char *line)
+{
+	if (!strcmp(line, "user")) {
+		program->user = true;
+		return true;
+	}
+	if (program->len == CALLS)
+		return nonsense(line);
+	return parse_call(&program->calls[program->len++], line);
 }
 
 bool program_parse(struct program *program, const char **text)
 {
 	char line[64 * VALUES];
+	bool good = true;
 	size_t len;
 
 	*program = (struct program) { 0 };
 	while (**text) {
 		len = strcspn(*text, "\n");
-		if (len >= sizeof(line))
-			nonsense(*text);
-		memcpy(line, *text, len);
-		line[len] = '\0';
+		snprintf(line, sizeof(line), "%.*s", (int)len, *text);
 		*text += len + ((*text)[len] == '\n');
-		if (!len && program->len)
+		if (len && *line != '#') {
+			good = good && parse_line(program, line);
+		} else if (!len && program->len && good) {
 			break;
-		if (!len || *line == '#')
-			continue;
-		if (!strcmp(line, "user"))
-			program->user = true;
-		else if (program->len == CALLS)
-			nonsense(line);
-		else
-			parse_call(&program->calls[program->len++], line);
+		} else if (!len) {
+			*program = (struct program) { 0 };
+			good = true;
+		}
 	}
-	return program->len;
+	return program->len && good;
 }
 
 static uint64_t state;

@@ -230,6 +230,7 @@ static noreturn void run_programs(const struct sandbox *box, int go, int done)
 	stage->box = box;
 	for (i = 0; i < ACTORS; i++)
 		stage->partners[i].actor = i;
+	signal(SIGPIPE, SIG_DFL);
 	if (box->user)
 		become_user();
 	begin_alarms();
@@ -273,6 +274,7 @@ static void wait_for_end(pid_t pid)
 /* The first process of the namespace. */
 static noreturn void serve(const struct sandbox *box, int go, int done)
 {
+	bool waits;
 	pid_t pid;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -287,9 +289,11 @@ static noreturn void serve(const struct sandbox *box, int go, int done)
 		kill(-1, SIGKILL);
 		while (waitpid(-1, NULL, 0) > 0)
 			;
-		if (box->desk->running && write(done, "", 1) != 1)
-			die("write");
+		/* Who is told may begin the next one at once. */
+		waits = box->desk->running;
 		box->desk->running = false;
+		if (waits && write(done, "", 1) != 1)
+			die("write");
 	}
 }
 
@@ -335,7 +339,7 @@ void sandbox_init(struct sandbox *box, bool user)
 	}
 }
 
-/* A program of another sandbox may have had the first process killed. */
+/* False: it took too long, or where it ran is no more. */
 bool sandbox_run(struct sandbox *box, const struct program *program)
 {
 	struct pollfd done = { .events = POLLIN };
