@@ -41,11 +41,19 @@ static inline bool sef_cache_is_aliasing(void)
 #endif
 }
 
-/* Or -1. On RISC-V the kernel's own tells a register's content, whatever it entered by. */
+/*
+ * Or -1. The kernel's own tells what a register has on RISC-V, and the last call that
+ * was made on 32-bit Arm, whatever it was entered by. There a call whose first
+ * argument is -1 looks as if it was none.
+ */
 static inline int sef_syscall_nr(struct task_struct *task, struct pt_regs *regs)
 {
 #ifdef CONFIG_RISCV
 	if (regs->cause != EXC_SYSCALL)
+		return -1;
+#endif
+#ifdef CONFIG_ARM
+	if (regs->ARM_ORIG_r0 == -1UL)
 		return -1;
 #endif
 	return syscall_get_nr(task, regs);

@@ -460,7 +460,9 @@ static bool sef_event_take(struct sef_supervisor *sup, struct sef_news *news)
 
 	spin_lock_irq(&sup->lock);
 	watch = list_first_entry_or_null(&sup->queue, struct sef_watch, queued);
-	if (watch) {
+	/* What is older first, or much news of one kind would hide the other. */
+	if (watch && (!sup->newcomers.changes ||
+		      ktime_compare(watch->event_time, sup->newcomers_time) <= 0)) {
 		list_del_init(&watch->queued);
 		*event = watch->event;
 		news->time = watch->event_time;

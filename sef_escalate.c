@@ -115,18 +115,22 @@ static enum sef_step sef_escalate_next(const struct sef_watch *watch,
 	return kill ? SEF_STEP_KILL : SEF_STEP_LAST;
 }
 
-static void sef_escalate_arm(struct sef_watch *watch, ktime_t since)
+/*
+ * Each step is timed from when the one before was due, so that the lateness of several
+ * timers does not add up. But after a stall of the machine, excused or not, it is from
+ * now: between two steps the service is to have its time, to answer or to die well.
+ */
+static void sef_escalate_arm(struct sef_watch *watch, ktime_t since, ktime_t now)
 {
 	u64 delay_ns;
 
+	if (sef_ns_since(since, now) >= sef_watch_stall_ns(watch))
+		since = now;
 	watch->step = sef_escalate_next(watch, &watch->set, &delay_ns);
 	watch->step_time = delay_ns ? ktime_add_ns(since, delay_ns) : KTIME_MAX;
 }
 
-/*
- * The verdict is: unresponsive. Each step is timed from when the one before was
- * due, so that the lateness of several timers does not add up.
- */
+/* The verdict is: unresponsive, for what was @due. */
 void sef_escalate_begin(struct sef_watch *watch, ktime_t due, ktime_t now)
 {
 	const struct sef_watch_args *set = &watch->set;
@@ -141,7 +145,7 @@ void sef_escalate_begin(struct sef_watch *watch, ktime_t due, ktime_t now)
 		trace_sef_step(watch, set->signal, flags == SEF_EVENT_DENIED);
 		sef_watch_notify(watch, flags, 0, 0, now);
 	}
-	sef_escalate_arm(watch, due);
+	sef_escalate_arm(watch, due, now);
 }
 
 /*
@@ -158,7 +162,7 @@ void sef_escalate_change(struct sef_watch *watch,
 
 	step = sef_escalate_next(watch, &watch->set, &delay_ns);
 	if (step != sef_escalate_next(watch, was, &was_ns) || delay_ns != was_ns)
-		sef_escalate_arm(watch, now);
+		sef_escalate_arm(watch, now, now);
 }
 
 void sef_escalate_end(struct sef_watch *watch)
@@ -228,6 +232,6 @@ void sef_escalate_step(struct sef_watch *watch, ktime_t now)
 	flags = sef_escalate_signal(watch, SIGKILL, SEF_EVENT_KILL);
 	watch->killed = true;
 	trace_sef_step(watch, SIGKILL, flags == SEF_EVENT_DENIED);
-	sef_escalate_arm(watch, watch->step_time);
+	sef_escalate_arm(watch, watch->step_time, now);
 	sef_watch_notify(watch, flags, 0, 0, now);
 }

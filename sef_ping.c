@@ -28,11 +28,6 @@
 /* While the machine is about to sleep, or to wake up, look again so much later. */
 #define SEF_SUSPEND_NS		(100 * NSEC_PER_MSEC)
 
-static u64 sef_ns_since(ktime_t then, ktime_t now)
-{
-	return max_t(s64, ktime_to_ns(ktime_sub(now, then)), 0);
-}
-
 /* Put one change into the watch's event slot and wake its supervisor. */
 void sef_watch_notify(struct sef_watch *watch, u32 flags, u64 seq, u64 rtt_ns,
 		      ktime_t now)
@@ -888,7 +883,8 @@ void sef_service_resume(struct sef_service *svc)
 	now = ktime_get();
 	list_for_each_entry(watch, &svc->watches, by_service) {
 		deadline = ktime_add_ns(now, watch->set.timeout_ns);
-		next = watch->seq ? watch->deadline : watch->step_time;
+		next = min(watch->seq ? watch->deadline : KTIME_MAX,
+			   watch->step_time);
 		sef_watch_credit(watch, sef_ns_since(next, deadline));
 	}
 	spin_unlock_irq(&svc->lock);

@@ -398,6 +398,11 @@ sef_watch_first_look(const struct sef_watch *watch)
 	return watch->look_time == KTIME_MAX ? &watch->look : NULL;
 }
 
+static inline u64 sef_ns_since(ktime_t then, ktime_t now)
+{
+	return max_t(s64, ktime_to_ns(ktime_sub(now, then)), 0);
+}
+
 /* sef_ping.c: the callback table and the life of a ping */
 #define SEF_CB_PING_REPLY_DEFAULT	sef_cb_ping_reply_pong
 

@@ -136,8 +136,12 @@ static bool sef_service_has_ended(struct sef_service *svc, int *exit_code)
 	bool ended;
 
 	rcu_read_lock();
-	task = pid_task(svc->pid, svc->type);
-	ended = sef_task_has_ended(svc, task);
+	do {
+		task = pid_task(svc->pid, svc->type);
+		ended = sef_task_has_ended(svc, task);
+		/* An exec takes the pid from a leader that has ended: see it moved. */
+		smp_rmb();
+	} while (ended && task != pid_task(svc->pid, svc->type));
 	*exit_code = ended && task ? sef_task_exit_code(task) : 0;
 	rcu_read_unlock();
 	return ended;
@@ -174,7 +178,10 @@ static void sef_exit_work(struct irq_work *work)
 	spin_unlock_irqrestore(&svc->lock, flags);
 }
 
-/* Before 6.9 nothing is woken when a thread ends alone. */
+/*
+ * Before 6.9 nothing is woken when a thread ends alone; nor later, from 6.15 on, when
+ * that is the main one.
+ */
 void sef_service_check_thread(struct sef_service *svc)
 {
 	int code;
@@ -312,13 +319,20 @@ static void sef_service_free_memory(struct rcu_head *rcu)
 			container_of(rcu, struct sef_service, rcu));
 }
 
+/* Once more does nothing. */
+static void sef_service_unhook(struct sef_service *svc)
+{
+	remove_wait_queue(&svc->pid->wait_pidfd, &svc->exit_hook);
+	INIT_LIST_HEAD(&svc->exit_hook.entry);
+}
+
 static void sef_service_free(struct sef_service *svc)
 {
 	/*
 	 * The hook queues the work, so the hook goes first; most are never called. With
 	 * PREEMPT_RT the wait takes a grace period, each, also where there is no work.
 	 */
-	remove_wait_queue(&svc->pid->wait_pidfd, &svc->exit_hook);
+	sef_service_unhook(svc);
 	if (svc->exited)
 		irq_work_sync(&svc->exit_work);
 	put_pid(svc->pid);
@@ -364,12 +378,16 @@ static bool sef_process_add(struct sef_service *svc)
 static void sef_process_del(struct sef_service *svc)
 {
 	struct sef_service *newest;
+	unsigned int n;
 
+	if (hlist_unhashed(&svc->by_process))
+		return;
+	/* Of the others the count is an old one. */
+	n = sef_process_newest(svc)->of_process - 1;
 	hash_del(&svc->by_process);
 	newest = sef_process_newest(svc);
-	/* It was the newest, or an older one, whose count is an old one too. */
 	if (newest)
-		newest->of_process = max(newest->of_process, svc->of_process) - 1;
+		newest->of_process = n;
 }
 
 /* Give it an id, under which others find it. */
@@ -423,16 +441,22 @@ void sef_service_close(struct sef_service *svc)
 {
 	bool exiting = sef_is_exiting(svc->pid, svc->type) ||
 		       sef_is_exiting(svc->owner, svc->type);
+	bool over;
 
 	spin_lock_irq(&svc->lock);
 	WRITE_ONCE(svc->closed, true);	/* sef_service_of() has no lock */
 	if (!exiting)
 		sef_service_end(svc, SEF_STATE_GONE, 0);
+	over = svc->end;
 	spin_unlock_irq(&svc->lock);
 
-	/* What supervisors still keep of it is theirs. */
+	/* What supervisors still keep of it is theirs; no end is to come. */
 	mutex_lock(&sef_registry_lock);
 	sef_uncharge(&svc->account, SEF_LIMIT_SERVICES, 1);
+	if (over) {
+		sef_service_unhook(svc);
+		sef_process_del(svc);
+	}
 	mutex_unlock(&sef_registry_lock);
 	sef_service_put(svc);
 }

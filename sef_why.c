@@ -431,7 +431,7 @@ u64 sef_probe_late(struct sef_probe *probe, ktime_t now)
 		return 0;
 	if (sef_probe_is_answered(probe))
 		now = probe->time;
-	return max_t(s64, ktime_to_ns(ktime_sub(now, probe->asked)), 0);
+	return sef_ns_since(probe->asked, now);
 }
 
 /* Add the answer, if it came upon the thread, to the look that it was for. */

@@ -143,6 +143,55 @@ TEST_F(limits, services_of_a_process) {
 		EXPECT_EQ(0, close(fd[i]));
 }
 
+/* In whichever order they come and go, the count is of those that there are. */
+TEST_F(limits, services_of_a_process_by_chance) {
+	int i, round, over, fd[LIMIT] = { 0 };
+
+	set_parameter(_metadata, PARAMETERS "max_process_services", LIMIT);
+	srandom(1);
+	for (round = 0; round < 500; round++) {
+		i = random() % LIMIT;
+		if (fd[i]) {
+			EXPECT_EQ(0, close(fd[i]));
+			fd[i] = 0;
+		} else {
+			fd[i] = new_file(_metadata);
+			ASSERT_EQ(0, try_register(fd[i]))
+				TH_LOG("round %d", round);
+		}
+	}
+	for (i = 0; i < LIMIT; i++) {
+		if (fd[i])
+			continue;
+		fd[i] = new_file(_metadata);
+		EXPECT_EQ(0, try_register(fd[i]));
+	}
+	over = new_file(_metadata);
+	EXPECT_EQ(ENOSPC, try_register(over));
+	EXPECT_EQ(0, close(over));
+	for (i = 0; i < LIMIT; i++)
+		EXPECT_EQ(0, close(fd[i]));
+}
+
+/* One that is gone is no more of its process either, whoever still watches it. */
+TEST_F(limits, process_of_services_that_are_gone) {
+	int i, fd, sup = new_file(_metadata);
+	__u64 id;
+
+	set_parameter(_metadata, PARAMETERS "max_process_services", 1);
+	for (i = 0; i < LIMIT; i++) {
+		fd = new_file(_metadata);
+		id = register_as(_metadata, fd, "gone", -1);
+		ASSERT_EQ(0, watch(sup, id, HOUR, HOUR, 0));
+		EXPECT_EQ(0, close(fd));
+		EXPECT_EQ(SEF_STATE_GONE, state_of(_metadata, sup, id));
+	}
+	EXPECT_EQ(0, close(sup));
+	fd = new_file(_metadata);
+	EXPECT_EQ(0, try_register(fd));
+	EXPECT_EQ(0, close(fd));
+}
+
 /* A service that is closed counts no more, though somebody watches it. */
 TEST_F(limits, services_that_are_gone) {
 	int sup = new_file(_metadata), fd = file_of(_metadata, ONE_USER);

@@ -31,13 +31,17 @@ FIXTURE(suspend)
 
 enum {
 	DO_ANSWER_ALL = DO_MORE,	/* pings, from now on; no other order */
+	DO_EXTEND,			/* arg: ns */
 };
 
 static __s64 obey(int order, __s64 arg)
 {
 	struct pollfd pfd = { .events = POLLIN };
 	struct sef_request req;
+	__u64 granted;
 
+	if (order == DO_EXTEND)
+		return extend(servant_file, arg, &granted);
 	if (order != DO_ANSWER_ALL)
 		return serve(order, arg);
 	answer(0);
@@ -245,15 +249,22 @@ TEST_F_TIMEOUT(suspend, slow_machine, LONG) {
 }
 
 /* The verdict was before it, the step is after it: the service may still answer. */
-TEST_F_TIMEOUT(suspend, step, LONG) {
+static void suspend_before_step(struct __test_metadata *_metadata,
+				FIXTURE_DATA(suspend) *self, bool extended)
+{
 	struct sef_watch_args args;
 	struct sef_status_args st;
 	struct sef_event ev;
 
 	fill_watch(&args, self->id, HOUR, 2 * TIMEOUT, 0);
 	args.kill_ns = 2 * TIMEOUT;
+	args.extend_ns = HOUR;
 	ASSERT_EQ(0, set_watch(self->sup, &args));
 	until(_metadata, self->sup, self->id, SEF_STATE_UNRESPONSIVE, &ev);
+	if (extended) {
+		ping(_metadata, self->sup, self->id);
+		ASSERT_EQ(0, ask(_metadata, &self->s, DO_EXTEND, HOUR));
+	}
 	suspend(_metadata, self);
 	get_status(_metadata, self->sup, self->id, &st);
 	EXPECT_EQ(SEF_STATE_UNRESPONSIVE, st.state);
@@ -262,7 +273,16 @@ TEST_F_TIMEOUT(suspend, step, LONG) {
 	get_event(_metadata, self->sup, &ev);
 	EXPECT_EQ(SEF_STATE_ALIVE, ev.state);
 	EXPECT_EQ(PASSED(ALIVE), ev.passed);
-	EXPECT_EQ(0, ev.flags);
+	EXPECT_EQ(extended ? SEF_EVENT_PONG : 0, ev.flags);
+}
+
+TEST_F_TIMEOUT(suspend, step, LONG) {
+	suspend_before_step(_metadata, self, false);
+}
+
+/* Another ping is outstanding, whose deadline is far. */
+TEST_F_TIMEOUT(suspend, step_with_extension, LONG) {
+	suspend_before_step(_metadata, self, true);
 }
 
 /* Asked before, and silent for ever. */

@@ -71,8 +71,9 @@ enum sef_reply {
  * @SEF_STATE_LATE: a ping missed its deadline; not more misses in a row than
  *	the watch tolerates, those that it excuses not counted.
  * @SEF_STATE_UNRESPONSIVE: more misses in a row than the watch tolerates.
- * @SEF_STATE_DEAD: the process, or registered thread, ended. Final. Before Linux 6.9
- *	the end of a thread alone is told when its watch next has something to do.
+ * @SEF_STATE_DEAD: the process, or registered thread, ended. Final. The end of a
+ *	thread alone is told when its watch next has something to do: before Linux 6.9,
+ *	and of the main thread from 6.15 on.
  * @SEF_STATE_GONE: it closed its file while it lived. Final: a later end is not
  *	told.
  *
@@ -96,7 +97,8 @@ enum sef_state {
  * @SEF_WHY_STOPPED: stopped by a signal, as by SIGSTOP or job control.
  * @SEF_WHY_TRACED: held by a debugger.
  * @SEF_WHY_FROZEN: frozen, by its cgroup or for a suspend of the machine.
- * @SEF_WHY_STARVED: runnable, and without a CPU for half of the time or more.
+ * @SEF_WHY_STARVED: runnable, and without a CPU for half of the time or more; that is
+ *	also a thread that spins, where others that do leave it less.
  * @SEF_WHY_STALLED: the machine stood still, or the CPU that the service was on,
  *	for a quarter of the timeout or more: the kernel's own timer was late, or the
  *	CPU did not answer an interrupt.
@@ -264,7 +266,8 @@ struct sef_extend_args {
  *	service unresponsive. 0 for never.
  * @last_ns: in: @last is done this long after SIGKILL was due, or without
  *	@kill_ns after that deadline, to a service that is still neither alive
- *	nor dead. 0 without @last.
+ *	nor dead. 0 without @last. Where the machine stood still meanwhile, both
+ *	times are from when it went on.
  * @tolerate: in: how many misses in a row are only late. With 0 the first
  *	is unresponsive.
  * @flags: in: a mask of SEF_WATCH_*.
@@ -492,7 +495,8 @@ struct sef_request {
  * @changes: how many changes this record stands for, 1 or more.
  * @misses: misses in a row at the last change.
  * @why: an enum sef_why: of the last ping missed that the record tells of.
- * @pid: the process; 0 where the reader's pid namespace has no number for it.
+ * @pid: the process, or the registered thread; 0 where the reader's pid namespace
+ *	has no number for it.
  * @wait_status: in SEF_STATE_DEAD the status, as wait(2) gives it; of a thread 0
  *	where the kernel no longer knows.
  * @tid: with @why the thread looked at, as in struct sef_why_args; otherwise 0.
@@ -580,7 +584,8 @@ struct sef_event {
  * CAP_SYS_PTRACE in its user namespace, or with its user and group ids and all its
  * capabilities; of any other with CAP_SYS_PTRACE in the first user namespace. The
  * stack takes the same and CAP_SYS_ADMIN, of whoever made the watch and of the
- * caller; is of a thread that slept; and is known from Linux 6.7 on.
+ * caller; is of a thread that slept; and is known from Linux 6.7 on, but not on 32-bit
+ * Arm.
  */
 struct sef_why_args {
 	__u64	id;
