@@ -460,9 +460,9 @@ static bool sef_event_take(struct sef_supervisor *sup, struct sef_news *news)
 
 	spin_lock_irq(&sup->lock);
 	watch = list_first_entry_or_null(&sup->queue, struct sef_watch, queued);
-	/* What is older first, or much news of one kind would hide the other. */
-	if (watch && (!sup->newcomers.changes ||
-		      ktime_compare(watch->event_time, sup->newcomers_time) <= 0)) {
+	/* By turns, or much news of one kind would hide the other. */
+	if (watch && (!sup->newcomers.changes || sup->newcomers_read)) {
+		sup->newcomers_read = false;
 		list_del_init(&watch->queued);
 		*event = watch->event;
 		news->time = watch->event_time;
@@ -476,6 +476,7 @@ static bool sef_event_take(struct sef_supervisor *sup, struct sef_news *news)
 						      watch->service);
 		}
 	} else {
+		sup->newcomers_read = true;
 		*event = sup->newcomers;
 		news->time = sup->newcomers_time;
 		news->watch_nr = 0;

@@ -117,16 +117,17 @@ static enum sef_step sef_escalate_next(const struct sef_watch *watch,
 
 /*
  * Each step is timed from when the one before was due, so that the lateness of several
- * timers does not add up. But after a stall of the machine, excused or not, it is from
- * now: between two steps the service is to have its time, to answer or to die well.
+ * timers does not add up. But if that was so late, excused or not, that half of the time
+ * has gone by, it is from now: the service is to answer to one step, or die of it well,
+ * before there is another.
  */
 static void sef_escalate_arm(struct sef_watch *watch, ktime_t since, ktime_t now)
 {
 	u64 delay_ns;
 
-	if (sef_ns_since(since, now) >= sef_watch_stall_ns(watch))
-		since = now;
 	watch->step = sef_escalate_next(watch, &watch->set, &delay_ns);
+	if (sef_ns_since(since, now) >= delay_ns / 2)
+		since = now;
 	watch->step_time = delay_ns ? ktime_add_ns(since, delay_ns) : KTIME_MAX;
 }
 

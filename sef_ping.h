@@ -11,7 +11,8 @@
  * A struct sef_service is held by the file that registered it and by each
  * watch of it, so that a supervisor can still ask about one whose file is
  * closed. All these references are dropped in process context, and the last one
- * takes it out of the registry, tears down its exit hook, and frees it.
+ * takes it out of the registry and frees it, without its exit hook, which goes when
+ * the file is closed already if by then its end is known.
  * Nothing else holds one: the exit hook needs no reference because the
  * teardown waits for it.
  *
@@ -139,6 +140,7 @@ struct sef_supervisor {
 	struct list_head	queue;		/* watches with an event to read */
 	struct sef_event	newcomers;	/* or .changes is 0 */
 	ktime_t			newcomers_time;
+	bool			newcomers_read;	/* last, and no watch's event */
 };
 
 enum sef_role {

@@ -132,16 +132,22 @@ static int sef_task_exit_code(struct task_struct *task)
 /* Whether it has, and with what status: 0 where there is no task any more. */
 static bool sef_service_has_ended(struct sef_service *svc, int *exit_code)
 {
-	struct task_struct *task;
+	struct task_struct *task, *next;
 	bool ended;
 
 	rcu_read_lock();
+	next = pid_task(svc->pid, svc->type);
 	do {
-		task = pid_task(svc->pid, svc->type);
+		task = next;
 		ended = sef_task_has_ended(svc, task);
-		/* An exec takes the pid from a leader that has ended: see it moved. */
+		/*
+		 * An exec takes the pid from a leader that has ended, and only then
+		 * makes it look so; if without tasklist_lock and in that order is for
+		 * the CPU to say.
+		 */
 		smp_rmb();
-	} while (ended && task != pid_task(svc->pid, svc->type));
+		next = pid_task(svc->pid, svc->type);
+	} while (ended && next && next != task);
 	*exit_code = ended && task ? sef_task_exit_code(task) : 0;
 	rcu_read_unlock();
 	return ended;

@@ -520,6 +520,7 @@ void call_run(const struct call *call, struct slot *slots)
 	for (i = 0; i < call_values(call); i++)
 		put_value(i < COMMON ? (void *)&setting.common : args, call_field(call, i),
 			  value_of(&call->values[i], call_field(call, i)->kind, slots));
+	setting.common.by = call_by(call);
 	setting.what->run(&setting);
 }
 

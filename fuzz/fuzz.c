@@ -388,5 +388,9 @@ int main(int argc, char **argv)
 		(replaying ? replay : fuzz)(i, text);
 		return 0;
 	}
-	return !wait_for_all(replaying ? UINT64_MAX : strtoull(argv[2], NULL, 10));
+	if (!wait_for_all(replaying ? UINT64_MAX : strtoull(argv[2], NULL, 10)))
+		return 1;
+	if (!all->nr_programs)
+		fprintf(stderr, "fuzz: there is no program in '%s'\n", argv[argc - 1]);
+	return !all->nr_programs;
 }

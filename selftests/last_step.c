@@ -47,6 +47,9 @@ int main(int argc, char **argv)
 	if (ioctl(svc, SEF_IOC_REGISTER, &service))
 		return fail("SEF_IOC_REGISTER");
 	watch.id = service.id;
+	/* Time for a console that a thread writes: see vm/last. */
+	dprintf(open("/dev/kmsg", O_WRONLY | O_CLOEXEC), "sef: a service hangs from now on\n");
+	sleep(1);
 	if (ioctl(sup, SEF_IOC_WATCH, &watch))
 		return fail("SEF_IOC_WATCH");
 	sleep(10);

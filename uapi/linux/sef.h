@@ -266,8 +266,8 @@ struct sef_extend_args {
  *	service unresponsive. 0 for never.
  * @last_ns: in: @last is done this long after SIGKILL was due, or without
  *	@kill_ns after that deadline, to a service that is still neither alive
- *	nor dead. 0 without @last. Where the machine stood still meanwhile, both
- *	times are from when it went on.
+ *	nor dead. 0 without @last. Each comes at least half of its
+ *	time after the step before, however late that was.
  * @tolerate: in: how many misses in a row are only late. With 0 the first
  *	is unresponsive.
  * @flags: in: a mask of SEF_WATCH_*.
