@@ -56,7 +56,7 @@ ends() { # ends STATUS PATTERN WHAT OPTION ... -- COMMAND ...
 
 fast="-p 300ms -t 300ms"
 # Where the answer takes programs or a network, on a kernel that is ten times slower.
-probed="-p 300ms -t 1s"
+probed="-p 300ms -t 3s"
 
 plan 131
 mkfifo "$dir/stdout" "$dir/stderr" || exit 1
