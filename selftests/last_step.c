@@ -31,7 +31,8 @@ int main(int argc, char **argv)
 		.timeout_ns = 20 * MSEC,
 		.last_ns = 20 * MSEC,
 	};
-	int svc = open("/dev/sef", O_RDWR | O_CLOEXEC);
+	const char *begun = "sef: a service hangs from now on\n";
+	int kmsg, svc = open("/dev/sef", O_RDWR | O_CLOEXEC);
 	int sup = open("/dev/sef", O_RDWR | O_CLOEXEC);
 
 	if (argc == 2 && !strcmp(argv[1], "panic")) {
@@ -47,8 +48,10 @@ int main(int argc, char **argv)
 	if (ioctl(svc, SEF_IOC_REGISTER, &service))
 		return fail("SEF_IOC_REGISTER");
 	watch.id = service.id;
+	kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	if (write(kmsg, begun, strlen(begun)) < 0)
+		return fail("/dev/kmsg");
 	/* Time for a console that a thread writes: see vm/last. */
-	dprintf(open("/dev/kmsg", O_WRONLY | O_CLOEXEC), "sef: a service hangs from now on\n");
 	sleep(1);
 	if (ioctl(sup, SEF_IOC_WATCH, &watch))
 		return fail("SEF_IOC_WATCH");

@@ -71,7 +71,7 @@ check_judges() { # 21 results
 	expect 4 "*: alive,*" "tolerated: watched"
 	kill -STOP $pid
 	expect 4 "*: late,*" "tolerated: late"
-	says 1 "^WARNING: web is late, silent for .*: stopped" "without a ping: WARNING" check -n web
+	says 1 "^WARNING: web is late, silent for .*: \(stopped\|machine stalled\)" "without a ping: WARNING" check -n web
 	kill -INT $job
 	wait $job
 	kill -CONT $pid
