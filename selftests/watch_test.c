@@ -556,6 +556,9 @@ TEST_F(watch, proof_of_life_defers) {
 	for (round = 0; round < 20; round++) {
 		alive = now_ns();
 		EXPECT_EQ(0, pong(self->s.fd, 0));
+		/* On a busy host 40 ms went by, and it was sent before that pong. */
+		if (readable(self->s.efd))
+			alive = 0;
 		if (poll(&pfd, 1, round % 2 ? 60 : PATIENCE)) {
 			EXPECT_LE(100 * MSEC, now_ns() - alive);
 			get_pings(_metadata, self->s.efd);
