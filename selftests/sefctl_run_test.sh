@@ -273,7 +273,13 @@ end 134 "of the command"
 start --probe tcp:127.0.0.1:8080 $probed --name port --grace 1h -- "$speaker" hang
 tells "port: alive" "a TCP probe"
 kill "$httpd"
-tells "port: the probe fails: cannot connect to 127.0.0.1:8080: Connection refused" "refused"
+# QEMU 7.2 makes a wrong checksum of a TCP reset on s390x, which the kernel then drops.
+timeout 5 wget -q -O "$dir/out" http://127.0.0.1:8080/ 2>"$dir/err"
+if [ $? = 143 ]; then
+	skip 1 "nobody hears that he is refused"
+else
+	tells "port: the probe fails: cannot connect to 127.0.0.1:8080: Connection refused" "refused"
+fi
 end 134 "is a failure too"
 
 # Restarts.
