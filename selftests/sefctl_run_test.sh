@@ -100,15 +100,17 @@ end 3 "what it ends with at SIGTERM is the exit status"
 
 # The job is stopped, and sefctl with it; neither is judged for that.
 touch "$dir/f"
-begin "$speaker" group "$TOOLS/sefctl" run $fast --tolerate 0 -- "$speaker" wait:"$dir/f" exit:4
+begin "$speaker" group "$TOOLS/sefctl" run -p 300ms -t 1s --tolerate 0 -- "$speaker" wait:"$dir/f" exit:4
 said "pid *" "a command to be stopped"
 pid=${line#pid }
 kill -TSTP "$run"
-until grep -q '^State:.T' "/proc/$pid/status" && grep -q '^State:.T' "/proc/$run/status"; do
+stopped() { grep -q '^State:.T' "/proc/$pid/status" && grep -q '^State:.T' "/proc/$run/status"; }
+until stopped || [ ! -d "/proc/$pid" ]; do
 	usleep 50000
 done
-report 0 "SIGTSTP stops both"
-sleep 2
+stopped
+report $? "SIGTSTP stops both"
+sleep 3
 kill -CONT "$run"
 rm "$dir/f"
 end 4 "SIGCONT continues both, and nobody was judged"
