@@ -105,7 +105,8 @@ said "pid *" "a command to be stopped"
 pid=${line#pid }
 kill -TSTP "$run"
 stopped() { grep -q '^State:.T' "/proc/$pid/status" && grep -q '^State:.T' "/proc/$run/status"; }
-until stopped || [ ! -d "/proc/$pid" ]; do
+tries=0
+until stopped || [ $((tries += 1)) -gt 400 ]; do
 	usleep 50000
 done
 stopped
