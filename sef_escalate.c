@@ -121,14 +121,20 @@ static enum sef_step sef_escalate_next(const struct sef_watch *watch,
  * has gone by, it is from now: the service is to answer to one step, or die of it well,
  * before there is another.
  */
-static void sef_escalate_arm(struct sef_watch *watch, ktime_t since, ktime_t now)
+static void sef_escalate_arm(struct sef_watch *watch, ktime_t since)
 {
 	u64 delay_ns;
+	ktime_t now;
 
 	watch->step = sef_escalate_next(watch, &watch->set, &delay_ns);
+	watch->step_time = KTIME_MAX;
+	if (!delay_ns)
+		return;
+	/* The CPU may have been taken away since the timer fired. */
+	now = ktime_get();
 	if (sef_ns_since(since, now) >= delay_ns / 2)
 		since = now;
-	watch->step_time = delay_ns ? ktime_add_ns(since, delay_ns) : KTIME_MAX;
+	watch->step_time = ktime_add_ns(since, delay_ns);
 }
 
 /* The verdict is: unresponsive, for what was @due. */
@@ -146,7 +152,7 @@ void sef_escalate_begin(struct sef_watch *watch, ktime_t due, ktime_t now)
 		trace_sef_step(watch, set->signal, flags == SEF_EVENT_DENIED);
 		sef_watch_notify(watch, flags, 0, 0, now);
 	}
-	sef_escalate_arm(watch, due, now);
+	sef_escalate_arm(watch, due);
 }
 
 /*
@@ -163,7 +169,7 @@ void sef_escalate_change(struct sef_watch *watch,
 
 	step = sef_escalate_next(watch, &watch->set, &delay_ns);
 	if (step != sef_escalate_next(watch, was, &was_ns) || delay_ns != was_ns)
-		sef_escalate_arm(watch, now, now);
+		sef_escalate_arm(watch, now);
 }
 
 void sef_escalate_end(struct sef_watch *watch)
@@ -206,7 +212,7 @@ bool sef_escalate_is_excused(struct sef_watch *watch, ktime_t now)
 	lockdep_assert_held(&watch->service->lock);
 
 	sef_look(watch->service, &look);
-	why = sef_why_silent(sef_escalate_first_look(watch, now), &look);
+	why = sef_why_silent(watch, sef_escalate_first_look(watch, now), &look);
 	/* Or its CPU stands still, which says nothing of the service. */
 	if (sef_watch_probe_late(watch, now) >= sef_watch_stall_ns(watch))
 		why = SEF_WHY_STALLED;
@@ -233,6 +239,6 @@ void sef_escalate_step(struct sef_watch *watch, ktime_t now)
 	flags = sef_escalate_signal(watch, SIGKILL, SEF_EVENT_KILL);
 	watch->killed = true;
 	trace_sef_step(watch, SIGKILL, flags == SEF_EVENT_DENIED);
-	sef_escalate_arm(watch, watch->step_time, now);
+	sef_escalate_arm(watch, watch->step_time);
 	sef_watch_notify(watch, flags, 0, 0, now);
 }

@@ -203,8 +203,7 @@ static void sef_watch_look(struct sef_watch *watch)
 		watch->look_time = ktime_sub_ns(watch->deadline, watch->look_ns);
 		return;
 	}
-	watch->last_look = watch->look;
-	sef_look(svc, &watch->look);
+	sef_watch_take_first_look(watch);
 	watch->look_time = KTIME_MAX;
 	sef_probe_ask(&watch->probe, &watch->look);
 	trace_sef_look(watch);
@@ -314,6 +313,8 @@ static bool sef_watch_stalled(struct sef_watch *watch, u64 ns)
 	if (ns < sef_watch_stall_ns(watch))
 		return false;
 	watch->stalled_ns += ns;
+	/* The clock of a thread that ran then may have gone on. MAX stays. */
+	watch->ran_from = max(watch->ran_from, watch->ran_from + ns);
 	if (excused && watch->stalled_ns <= timeout_ns) {
 		sef_watch_credit(watch, ns);
 		return true;
@@ -511,6 +512,7 @@ static inline void sef_watch_pong(struct sef_watch *watch, struct sef_service *s
 		watch->due = due;
 	if (watch->seq && seq >= watch->seq)
 		sef_watch_answered(watch, how, now);
+	watch->ran_from = U64_MAX;
 	watch->extend_end = 0;
 	watch->extend_max = 0;
 	if (watch->state != SEF_STATE_ALIVE)
@@ -527,6 +529,7 @@ void sef_watch_init(struct sef_watch *watch, struct sef_supervisor *sup)
 	INIT_LIST_HEAD(&watch->queued);
 	sef_wakeup_init(&watch->wakeup);
 	sef_probe_init(&watch->probe);
+	watch->ran_from = U64_MAX;
 	watch->step_time = KTIME_MAX;
 	watch->look_time = KTIME_MAX;
 	watch->probe_time = KTIME_MAX;

@@ -369,6 +369,7 @@ struct sef_watch {
 	ktime_t			look_time;	/* of its first look, or MAX */
 	struct sef_look		look;		/* that look, once taken */
 	struct sef_look		last_look;	/* the one before it */
+	u64			ran_from;	/* since its last answer; MAX: no look */
 	ktime_t			probe_time;	/* of its last probe, or MAX */
 	struct sef_probe	probe;
 	u64			stalled_ns;	/* that the machine stood still */
@@ -443,8 +444,10 @@ void sef_watch_notify(struct sef_watch *watch, u32 flags, u64 seq, u64 rtt_ns,
 
 /* sef_why.c: looking at a silent thread */
 void sef_look(struct sef_service *svc, struct sef_look *look);
+void sef_watch_take_first_look(struct sef_watch *watch);
 void sef_watch_look_closely(struct sef_watch *watch, struct sef_look *look);
-enum sef_why sef_why_silent(const struct sef_look *first,
+enum sef_why sef_why_silent(const struct sef_watch *watch,
+			    const struct sef_look *first,
 			    const struct sef_look *look);
 enum sef_why sef_watch_examine(struct sef_watch *watch,
 			       struct sef_evidence *evidence);

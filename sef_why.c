@@ -281,17 +281,50 @@ static u64 sef_since(u64 first, u64 look)
 	return look > first ? look - first : 0;
 }
 
+/*
+ * What it runs from here on, without an answer, it has had of a CPU: over all the
+ * pings that it does not answer, as long as it is the same thread.
+ */
+void sef_watch_take_first_look(struct sef_watch *watch)
+{
+	lockdep_assert_held(&watch->service->lock);
+
+	watch->last_look = watch->look;
+	sef_look(watch->service, &watch->look);
+	if (watch->ran_from == U64_MAX ||
+	    !sef_look_is_of_same(&watch->last_look, &watch->look))
+		watch->ran_from = watch->look.ran_ns;
+}
+
 /* Why */
 
-static bool sef_has_starved(const struct sef_look *first,
+/*
+ * Has it had a CPU for as long as it is given to answer? Then others that keep its
+ * CPU busy are not why it is silent: a loop that has hung waits for them too.
+ */
+static bool sef_watch_had_its_time(const struct sef_watch *watch,
+				   const struct sef_look *look)
+{
+	u64 ns = watch->set.timeout_ns;
+
+	if (!watch->service->ponged)
+		ns = max(ns, watch->set.grace_ns);
+	if (watch->extend_max)
+		ns = max(ns, watch->set.extend_ns);
+	return sef_look_is_of_same(&watch->look, look) &&
+	       sef_since(watch->ran_from, look->ran_ns) >= ns;
+}
+
+static bool sef_has_starved(const struct sef_watch *watch,
+			    const struct sef_look *first,
 			    const struct sef_look *look)
 {
-	u64 ns = sef_look_ns(first, look);
+	u64 waited_ns = sef_since(first->waited_ns, look->waited_ns);
 
 	if (first->runnable && look->runnable && first->ran_ns == look->ran_ns)
 		return true;
-	return ns && look->waited_ns > first->waited_ns &&
-	       look->waited_ns - first->waited_ns >= ns / 2;
+	return waited_ns && waited_ns >= sef_look_ns(first, look) / 2 &&
+	       !sef_watch_had_its_time(watch, look);
 }
 
 /* It ran, or wanted to, at both looks; or for most of the time in between. */
@@ -338,14 +371,15 @@ static enum sef_why sef_slept_how(const struct sef_look *look)
  * Why has there been no answer? @first is an earlier look, or NULL: it takes two,
  * at one thread, to tell one that spins from one that runs.
  */
-enum sef_why sef_why_silent(const struct sef_look *first,
+enum sef_why sef_why_silent(const struct sef_watch *watch,
+			    const struct sef_look *first,
 			    const struct sef_look *look)
 {
 	if (look->why)
 		return look->why;
 	if (!first || !sef_look_is_of_same(first, look))
 		return sef_slept_how(look);
-	if (sef_has_starved(first, look))
+	if (sef_has_starved(watch, first, look))
 		return SEF_WHY_STARVED;
 	if (sef_has_spun(first, look))
 		return sef_spun_where(first, look);
@@ -550,5 +584,5 @@ enum sef_why sef_watch_examine(struct sef_watch *watch,
 	if (first && !sef_look_is_of_same(first, &look))
 		first = NULL;
 	sef_evidence_add(evidence, first, &look);
-	return sef_why_silent(first, &look);
+	return sef_why_silent(watch, first, &look);
 }

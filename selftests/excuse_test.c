@@ -469,6 +469,7 @@ TEST_F(starved, not_excused) {
 }
 
 #define LONG		(1000 * MSEC)
+#define SHARED		(100 * MSEC)
 
 /*
  * Asleep it was given up, and starves since: no step is taken, whichever part of a
@@ -503,6 +504,40 @@ TEST_F(starved, no_step) {
 	end_busy(_metadata, &self->busy);
 	until(_metadata, self->sup, id, SEF_STATE_DEAD, &ev);
 	EXPECT_EQ(SEF_EVENT_KILL, ev.flags);
+	end_servant(_metadata, &hung);
+}
+
+/*
+ * On a CPU that others share, a loop that has hung has an end all the same: once it
+ * has had as much of the CPU as it may take to answer. Who answers there has none, nor
+ * a miss.
+ */
+TEST_F(starved, until_it_had_its_time) {
+	int cpus[] = { self->cpus[1], self->cpus[1], self->cpus[1],
+		       self->cpus[1], self->cpus[1] };
+	struct sef_status_args st;
+	struct servant hung;
+	struct sef_event ev;
+	__u64 id = new_serving(_metadata, &hung, obey, 0);
+	int other = new_file(_metadata);
+
+	end_busy(_metadata, &self->busy);
+	start_hogs(_metadata, &self->busy, cpus, ARRAY_SIZE(cpus), 0);
+	ASSERT_TRUE(pin(hung.pid, self->cpus[1]));
+	ASSERT_EQ(0, ask(_metadata, &hung, DO_PONG, 0));
+	send_order(_metadata, &hung, DO_SPIN, 0);
+	ASSERT_EQ(0, watch_excusing(self->sup, id, SHARED, SHARED, 0,
+				    SEF_EXCUSE_DEFAULT));
+	ASSERT_EQ(0, watch_excusing(other, self->id, SHARED, SHARED, 0,
+				    SEF_EXCUSE_DEFAULT));
+	until(_metadata, self->sup, id, SEF_STATE_UNRESPONSIVE, &ev);
+	EXPECT_EQ(SEF_WHY_SPUN_USER, ev.why);
+	get_status(_metadata, self->sup, id, &st);
+	EXPECT_LE(2, st.excused);
+	EXPECT_EQ(1, st.misses);
+	get_status(_metadata, other, self->id, &st);
+	EXPECT_EQ(0, st.missed);
+	EXPECT_EQ(0, close(other));
 	end_servant(_metadata, &hung);
 }
 
