@@ -151,6 +151,8 @@ void sef_escalate_begin(struct sef_watch *watch, ktime_t due, ktime_t now)
 					    SEF_EVENT_SIGNAL);
 		trace_sef_step(watch, set->signal, flags == SEF_EVENT_DENIED);
 		sef_watch_notify(watch, flags, 0, 0, now);
+		/* What it does at the signal takes a CPU, too. */
+		sef_watch_give_time(watch);
 	}
 	sef_escalate_arm(watch, due);
 }

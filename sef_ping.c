@@ -313,8 +313,9 @@ static bool sef_watch_stalled(struct sef_watch *watch, u64 ns)
 	if (ns < sef_watch_stall_ns(watch))
 		return false;
 	watch->stalled_ns += ns;
-	/* The clock of a thread that ran then may have gone on. MAX stays. */
-	watch->ran_from = max(watch->ran_from, watch->ran_from + ns);
+	/* The clock of a thread that ran then may have gone on. */
+	if (watch->stalled_ns >= timeout_ns / 4)
+		sef_watch_give_time(watch);
 	if (excused && watch->stalled_ns <= timeout_ns) {
 		sef_watch_credit(watch, ns);
 		return true;
@@ -467,6 +468,7 @@ static void sef_watch_revive(struct sef_watch *watch, ktime_t now)
 	watch->misses = 0;
 	watch->excused = 0;
 	watch->why = SEF_WHY_UNKNOWN;
+	watch->grace_end = 0;
 	sef_escalate_end(watch);
 	sef_watch_enter(watch, SEF_STATE_ALIVE, watch->service->pong_seq, now);
 }
@@ -504,15 +506,20 @@ static inline void sef_watch_pong(struct sef_watch *watch, struct sef_service *s
 	lockdep_assert_held(&svc->lock);
 
 	/* What was answered otherwise is not answered for a strict watch. */
-	if (!(watch->set.flags & SEF_WATCH_STRICT))
+	if (!(watch->set.flags & SEF_WATCH_STRICT)) {
 		seq = svc->pong_seq;
-	else if (how != SEF_PONG_NAMED || seq < watch->last_seq)
+	} else if (how != SEF_PONG_NAMED) {
 		return;
+	} else if (seq < watch->last_seq) {
+		/* Late, but it does answer. */
+		sef_watch_give_time(watch);
+		return;
+	}
+	sef_watch_give_time(watch);
 	if (likely(ktime_after(due, watch->due)))
 		watch->due = due;
 	if (watch->seq && seq >= watch->seq)
 		sef_watch_answered(watch, how, now);
-	watch->ran_from = U64_MAX;
 	watch->extend_end = 0;
 	watch->extend_max = 0;
 	if (watch->state != SEF_STATE_ALIVE)
@@ -529,7 +536,7 @@ void sef_watch_init(struct sef_watch *watch, struct sef_supervisor *sup)
 	INIT_LIST_HEAD(&watch->queued);
 	sef_wakeup_init(&watch->wakeup);
 	sef_probe_init(&watch->probe);
-	watch->ran_from = U64_MAX;
+	sef_watch_give_time(watch);
 	watch->step_time = KTIME_MAX;
 	watch->look_time = KTIME_MAX;
 	watch->probe_time = KTIME_MAX;
@@ -558,6 +565,7 @@ void sef_watch_begin(struct sef_watch *watch, struct sef_service *svc,
 	if (svc->ponged && !(args->flags & SEF_WATCH_STRICT) &&
 	    sef_ns_since(svc->pong_time, now) < args->period_ns) {
 		watch->due = ktime_add_ns(svc->pong_time, args->period_ns);
+		watch->grace_end = 0;
 		sef_watch_enter(watch, SEF_STATE_ALIVE, svc->pong_seq, now);
 	}
 	sef_watch_advance(watch, now);
@@ -587,7 +595,10 @@ static void sef_watch_retime(struct sef_watch *watch,
 
 	lockdep_assert_held(&watch->service->lock);
 
-	if (set->grace_ns != was->grace_ns)
+	if (set->timeout_ns != was->timeout_ns ||
+	    set->extend_ns != was->extend_ns || set->grace_ns != was->grace_ns)
+		sef_watch_give_time(watch);
+	if (watch->grace_end && set->grace_ns != was->grace_ns)
 		watch->grace_end = ktime_add_ns(now, set->grace_ns);
 	if (set->extend_ns != was->extend_ns) {
 		watch->extend_end = 0;
@@ -844,8 +855,10 @@ static u64 sef_watch_extend(struct sef_watch *watch, u64 extend_ns, ktime_t now)
 
 	if (!watch->set.extend_ns)
 		return 0;
-	if (!watch->extend_max)
+	if (!watch->extend_max) {
 		watch->extend_max = ktime_add_ns(now, watch->set.extend_ns);
+		sef_watch_give_time(watch);
+	}
 	end = min(end, watch->extend_max);
 	watch->extend_end = max(watch->extend_end, end);
 	/* The timer fires early, and is put off then. */
@@ -889,6 +902,7 @@ void sef_service_resume(struct sef_service *svc)
 		next = min(watch->seq ? watch->deadline : KTIME_MAX,
 			   watch->step_time);
 		sef_watch_credit(watch, sef_ns_since(next, deadline));
+		sef_watch_give_time(watch);
 	}
 	spin_unlock_irq(&svc->lock);
 }

@@ -369,12 +369,13 @@ struct sef_watch {
 	ktime_t			look_time;	/* of its first look, or MAX */
 	struct sef_look		look;		/* that look, once taken */
 	struct sef_look		last_look;	/* the one before it */
-	u64			ran_from;	/* since its last answer; MAX: no look */
+	u64			ran_from;	/* to see what it had since; or MAX */
+	u64			spared_from;
 	ktime_t			probe_time;	/* of its last probe, or MAX */
 	struct sef_probe	probe;
 	u64			stalled_ns;	/* that the machine stood still */
 	ktime_t			due;		/* of the next ping, if none is */
-	ktime_t			grace_end;
+	ktime_t			grace_end;	/* 0 once it has answered */
 	ktime_t			extend_end;	/* no deadline is earlier */
 	ktime_t			extend_max;	/* nor EXTENDed to later; or 0 */
 	u64			credit_ns;
@@ -399,6 +400,12 @@ static inline const struct sef_look *
 sef_watch_first_look(const struct sef_watch *watch)
 {
 	return watch->look_time == KTIME_MAX ? &watch->look : NULL;
+}
+
+/* As from now on no look tells how much of a CPU it had: see sef_watch_had_its_time(). */
+static inline void sef_watch_give_time(struct sef_watch *watch)
+{
+	watch->ran_from = U64_MAX;
 }
 
 static inline u64 sef_ns_since(ktime_t then, ktime_t now)

@@ -282,18 +282,31 @@ static u64 sef_since(u64 first, u64 look)
 }
 
 /*
+ * When it did not wait for a CPU. What it ran is no more than that, but its clock may
+ * be late, by a tick or more, and make it more.
+ */
+static u64 sef_look_spared_ns(const struct sef_look *look)
+{
+	return ktime_to_ns(look->time) - look->waited_ns;
+}
+
+/*
  * What it runs from here on, without an answer, it has had of a CPU: over all the
  * pings that it does not answer, as long as it is the same thread.
  */
 void sef_watch_take_first_look(struct sef_watch *watch)
 {
+	const struct sef_look *look = &watch->look;
+
 	lockdep_assert_held(&watch->service->lock);
 
-	watch->last_look = watch->look;
+	watch->last_look = *look;
 	sef_look(watch->service, &watch->look);
-	if (watch->ran_from == U64_MAX ||
-	    !sef_look_is_of_same(&watch->last_look, &watch->look))
-		watch->ran_from = watch->look.ran_ns;
+	if (watch->ran_from <= look->ran_ns &&
+	    sef_look_is_of_same(&watch->last_look, look))
+		return;
+	watch->ran_from = look->ran_ns;
+	watch->spared_from = sef_look_spared_ns(look);
 }
 
 /* Why */
@@ -305,14 +318,16 @@ void sef_watch_take_first_look(struct sef_watch *watch)
 static bool sef_watch_had_its_time(const struct sef_watch *watch,
 				   const struct sef_look *look)
 {
+	u64 spared_ns = sef_since(watch->spared_from, sef_look_spared_ns(look));
+	u64 ran_ns = sef_since(watch->ran_from, look->ran_ns);
 	u64 ns = watch->set.timeout_ns;
 
-	if (!watch->service->ponged)
+	if (watch->grace_end)
 		ns = max(ns, watch->set.grace_ns);
 	if (watch->extend_max)
 		ns = max(ns, watch->set.extend_ns);
 	return sef_look_is_of_same(&watch->look, look) &&
-	       sef_since(watch->ran_from, look->ran_ns) >= ns;
+	       min(ran_ns, spared_ns) >= ns;
 }
 
 static bool sef_has_starved(const struct sef_watch *watch,
@@ -321,10 +336,11 @@ static bool sef_has_starved(const struct sef_watch *watch,
 {
 	u64 waited_ns = sef_since(first->waited_ns, look->waited_ns);
 
+	if (sef_watch_had_its_time(watch, look))
+		return false;
 	if (first->runnable && look->runnable && first->ran_ns == look->ran_ns)
 		return true;
-	return waited_ns && waited_ns >= sef_look_ns(first, look) / 2 &&
-	       !sef_watch_had_its_time(watch, look);
+	return waited_ns && waited_ns >= sef_look_ns(first, look) / 2;
 }
 
 /* It ran, or wanted to, at both looks; or for most of the time in between. */

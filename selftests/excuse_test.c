@@ -376,26 +376,60 @@ FIXTURE(starved)
 };
 
 enum {
-	DO_ANSWER_ALL = DO_MORE,	/* pings, from now on; no other order */
+	DO_ANSWER_ALL = DO_MORE,	/* pings, each after arg ns of a CPU; for ever */
+	DO_THINK,			/* for arg ns of a CPU */
 	DO_SPIN,			/* for ever; no answer */
+	DO_EXTEND,			/* by arg ns */
 };
+
+static __u64 read_clock(clockid_t clock)
+{
+	struct timespec ts;
+
+	return clock_gettime(clock, &ts) ? 0 : ts.tv_sec * 1000 * MSEC + ts.tv_nsec;
+}
+
+static void think(__u64 ns)
+{
+	__u64 end = read_clock(CLOCK_PROCESS_CPUTIME_ID) + ns;
+
+	while (ns && read_clock(CLOCK_PROCESS_CPUTIME_ID) < end)
+		;
+}
+
+static void answer_all(__u64 think_ns)
+{
+	struct pollfd pfd = { .fd = servant_file, .events = POLLIN };
+	struct sef_request req;
+
+	while (true) {
+		poll(&pfd, 1, -1);
+		if (read(servant_file, &req, sizeof(req)) <= 0)
+			continue;
+		think(think_ns);
+		pong(servant_file, req.seq);
+	}
+}
 
 static __s64 obey(int order, __s64 arg)
 {
-	struct pollfd pfd = { .events = POLLIN };
-	struct sef_request req;
+	__u64 granted;
 
-	while (order == DO_SPIN)
-		;
-	if (order != DO_ANSWER_ALL)
-		return serve(order, arg);
-	answer(0);
-	pfd.fd = servant_file;
-	while (true) {
-		poll(&pfd, 1, -1);
-		if (read(servant_file, &req, sizeof(req)) > 0)
-			pong(servant_file, req.seq);
+	switch (order) {
+	case DO_ANSWER_ALL:
+		answer(0);
+		answer_all(arg);
+		break;
+	case DO_THINK:
+		think(arg);
+		return 0;
+	case DO_SPIN:
+		while (true)
+			;
+	case DO_EXTEND:
+		return extend(servant_file, arg, &granted);
 	}
+	return serve(order, arg);
 }
 
 FIXTURE_SETUP(starved)
@@ -469,7 +503,6 @@ TEST_F(starved, not_excused) {
 }
 
 #define LONG		(1000 * MSEC)
-#define SHARED		(100 * MSEC)
 
 /*
  * Asleep it was given up, and starves since: no step is taken, whichever part of a
@@ -507,38 +540,91 @@ TEST_F(starved, no_step) {
 	end_servant(_metadata, &hung);
 }
 
+/* What it has had of a CPU in its life. */
+static __u64 cpu_ns(struct __test_metadata *_metadata, const struct servant *s)
+{
+	clockid_t clock;
+
+	ASSERT_EQ(0, clock_getcpuclockid(s->pid, &clock));
+	return read_clock(clock);
+}
+
+#define SHARED		(200 * MSEC)
+
+/* Among those that share the CPU, and watched. @args has what is not the same for all. */
+static __u64 begin_sharing(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(starved) *self, struct servant *s, int sup,
+			   struct sef_watch_args args)
+{
+	args.id = new_serving(_metadata, s, obey, 0);
+	args.cookie = ~args.id;
+	args.period_ns = SHARED;
+	args.timeout_ns = SHARED;
+	args.excuse = SEF_EXCUSE_DEFAULT;
+	ASSERT_TRUE(pin(s->pid, self->cpus[1]));
+	if (!args.grace_ns)
+		ASSERT_EQ(0, ask(_metadata, s, DO_PONG, 0));
+	ASSERT_EQ(0, set_watch(sup, &args));
+	if (args.extend_ns)
+		ASSERT_EQ(0, ask(_metadata, s, DO_EXTEND, args.extend_ns));
+	return args.id;
+}
+
 /*
  * On a CPU that others share, a loop that has hung has an end all the same: once it
- * has had as much of the CPU as it may take to answer. Who answers there has none, nor
- * a miss.
+ * has had as much of the CPU as it may take to answer. Who needs a good part of that
+ * for each answer, all of it with his grace or an extension, and gives the answer, has
+ * no miss, however often he is late.
  */
 TEST_F(starved, until_it_had_its_time) {
-	int cpus[] = { self->cpus[1], self->cpus[1], self->cpus[1],
-		       self->cpus[1], self->cpus[1] };
+	static const struct sef_watch_args sets[] = {
+		{ .flags = 0 },
+		{ .flags = SEF_WATCH_STRICT },
+		{ .grace_ns = 2 * SHARED },
+		{ .extend_ns = 2 * SHARED },
+	};
+	int cpus[] = { self->cpus[1], self->cpus[1], self->cpus[1] };
+	struct servant hung, slow[ARRAY_SIZE(sets)];
+	int sup = new_file(_metadata);
 	struct sef_status_args st;
-	struct servant hung;
+	__u64 id, ids[ARRAY_SIZE(sets)];
 	struct sef_event ev;
-	__u64 id = new_serving(_metadata, &hung, obey, 0);
-	int other = new_file(_metadata);
+	unsigned int i;
 
 	end_busy(_metadata, &self->busy);
 	start_hogs(_metadata, &self->busy, cpus, ARRAY_SIZE(cpus), 0);
-	ASSERT_TRUE(pin(hung.pid, self->cpus[1]));
-	ASSERT_EQ(0, ask(_metadata, &hung, DO_PONG, 0));
+	for (i = 0; i < ARRAY_SIZE(sets); i++) {
+		ids[i] = begin_sharing(_metadata, self, &slow[i], sup, sets[i]);
+		if (sets[i].grace_ns || sets[i].extend_ns) {
+			send_order(_metadata, &slow[i], DO_THINK, SHARED * 3 / 2);
+			send_order(_metadata, &slow[i], DO_PONG, 0);
+		}
+		send_order(_metadata, &slow[i], DO_ANSWER_ALL, SHARED * 6 / 10);
+	}
+	id = begin_sharing(_metadata, self, &hung, self->sup, sets[0]);
 	send_order(_metadata, &hung, DO_SPIN, 0);
-	ASSERT_EQ(0, watch_excusing(self->sup, id, SHARED, SHARED, 0,
-				    SEF_EXCUSE_DEFAULT));
-	ASSERT_EQ(0, watch_excusing(other, self->id, SHARED, SHARED, 0,
-				    SEF_EXCUSE_DEFAULT));
+
 	until(_metadata, self->sup, id, SEF_STATE_UNRESPONSIVE, &ev);
+	EXPECT_EQ(1, ev.misses);
 	EXPECT_EQ(SEF_WHY_SPUN_USER, ev.why);
-	get_status(_metadata, self->sup, id, &st);
-	EXPECT_LE(2, st.excused);
-	EXPECT_EQ(1, st.misses);
-	get_status(_metadata, other, self->id, &st);
-	EXPECT_EQ(0, st.missed);
-	EXPECT_EQ(0, close(other));
+	EXPECT_LE(SHARED, cpu_ns(_metadata, &hung));
 	end_servant(_metadata, &hung);
+	for (i = 0; i < ARRAY_SIZE(sets); i++) {
+		while (cpu_ns(_metadata, &slow[i]) < 3 * SHARED)
+			poll(NULL, 0, 1);
+		get_status(_metadata, sup, ids[i], &st);
+		EXPECT_EQ(0, st.missed)
+			TH_LOG("of service %u", i);
+		EXPECT_LE(2, st.pong_seq);
+	}
+	for (i = 0; i < ARRAY_SIZE(sets); i++) {
+		get_event(_metadata, sup, &ev);
+		EXPECT_TRUE(ev.passed & PASSED(LATE));
+		EXPECT_FALSE(ev.passed & PASSED(UNRESPONSIVE));
+	}
+	EXPECT_EQ(0, close(sup));
+	for (i = 0; i < ARRAY_SIZE(sets); i++)
+		end_servant(_metadata, &slow[i]);
 }
 
 TEST_HARNESS_MAIN
