@@ -181,9 +181,9 @@ enum sef_mode {
 /* What is known of a thread at one moment. */
 struct sef_look {
 	ktime_t			time;
-	int			syscall;	/* that it is in, or -1 */
 	const struct task_struct *task;		/* only to compare with */
 	pid_t			tid;		/* 0: there is none any more */
+	int			syscall;	/* that it is in, or -1 */
 	unsigned int		cpu;
 	enum sef_why		why : 8;	/* what holds it now, or UNKNOWN */
 	enum sef_mode		mode : 8;	/* of one that runs */
