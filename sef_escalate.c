@@ -152,7 +152,8 @@ void sef_escalate_begin(struct sef_watch *watch, ktime_t due, ktime_t now)
 		trace_sef_step(watch, set->signal, flags == SEF_EVENT_DENIED);
 		sef_watch_notify(watch, flags, 0, 0, now);
 		/* What it does at the signal takes a CPU, too. */
-		sef_watch_give_time(watch);
+		if (flags == SEF_EVENT_SIGNAL)
+			sef_watch_give_time(watch);
 	}
 	sef_escalate_arm(watch, due);
 }
@@ -213,7 +214,7 @@ bool sef_escalate_is_excused(struct sef_watch *watch, ktime_t now)
 
 	lockdep_assert_held(&watch->service->lock);
 
-	sef_look(watch->service, &look);
+	sef_watch_look_again(watch, &look);
 	why = sef_why_silent(watch, sef_escalate_first_look(watch, now), &look);
 	/* Or its CPU stands still, which says nothing of the service. */
 	if (sef_watch_probe_late(watch, now) >= sef_watch_stall_ns(watch))

@@ -360,6 +360,7 @@ struct sef_watch {
 	bool			killed : 1;	/* that step was taken */
 	bool			stalled : 1;	/* @stalled_ns is long, and was not given back */
 	bool			stack_told : 1;	/* @stack belongs to @evidence */
+	bool			ran_oddly : 1;	/* since @look: its clock may tell a stall */
 	u32			misses;
 	u32			excused;
 	u64			seq;		/* the ping outstanding, or 0 */
@@ -369,8 +370,8 @@ struct sef_watch {
 	ktime_t			look_time;	/* of its first look, or MAX */
 	struct sef_look		look;		/* that look, once taken */
 	struct sef_look		last_look;	/* the one before it */
-	u64			ran_from;	/* to see what it had since; or MAX */
-	u64			spared_from;
+	u64			ran_from;	/* its ran_ns where the count begins; MAX: not yet */
+	u64			spared_from;	/* and how long it had not waited */
 	ktime_t			probe_time;	/* of its last probe, or MAX */
 	struct sef_probe	probe;
 	u64			stalled_ns;	/* that the machine stood still */
@@ -402,7 +403,7 @@ sef_watch_first_look(const struct sef_watch *watch)
 	return watch->look_time == KTIME_MAX ? &watch->look : NULL;
 }
 
-/* As from now on no look tells how much of a CPU it had: see sef_watch_had_its_time(). */
+/* What it has had of a CPU is counted anew, from the next look on. */
 static inline void sef_watch_give_time(struct sef_watch *watch)
 {
 	watch->ran_from = U64_MAX;
@@ -452,6 +453,7 @@ void sef_watch_notify(struct sef_watch *watch, u32 flags, u64 seq, u64 rtt_ns,
 /* sef_why.c: looking at a silent thread */
 void sef_look(struct sef_service *svc, struct sef_look *look);
 void sef_watch_take_first_look(struct sef_watch *watch);
+void sef_watch_look_again(struct sef_watch *watch, struct sef_look *look);
 void sef_watch_look_closely(struct sef_watch *watch, struct sef_look *look);
 enum sef_why sef_why_silent(const struct sef_watch *watch,
 			    const struct sef_look *first,

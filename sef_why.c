@@ -282,31 +282,53 @@ static u64 sef_since(u64 first, u64 look)
 }
 
 /*
- * When it did not wait for a CPU. What it ran is no more than that, but its clock may
- * be late, by a tick or more, and make it more.
+ * How long it has not waited for a CPU, but for a constant. What it ran is no more than
+ * that, but its clock may be late, by a tick or more, and make it more.
  */
 static u64 sef_look_spared_ns(const struct sef_look *look)
 {
 	return ktime_to_ns(look->time) - look->waited_ns;
 }
 
+static void sef_watch_count_from(struct sef_watch *watch,
+				 const struct sef_look *look)
+{
+	watch->ran_from = look->ran_ns;
+	watch->spared_from = sef_look_spared_ns(look);
+}
+
 /*
  * What it runs from here on, without an answer, it has had of a CPU: over all the
- * pings that it does not answer, as long as it is the same thread.
+ * pings that it does not answer, as long as it is the same thread. But not what it
+ * ran, or seems to have run, between two looks while the machine stood still.
  */
 void sef_watch_take_first_look(struct sef_watch *watch)
 {
-	const struct sef_look *look = &watch->look;
+	const struct sef_look *look = &watch->look, *last = &watch->last_look;
 
 	lockdep_assert_held(&watch->service->lock);
 
-	watch->last_look = *look;
+	watch->last_look = watch->look;
 	sef_look(watch->service, &watch->look);
-	if (watch->ran_from <= look->ran_ns &&
-	    sef_look_is_of_same(&watch->last_look, look))
-		return;
-	watch->ran_from = look->ran_ns;
-	watch->spared_from = sef_look_spared_ns(look);
+	if (watch->ran_from > look->ran_ns || !sef_look_is_of_same(last, look)) {
+		sef_watch_count_from(watch, look);
+	} else if (watch->ran_oddly) {
+		watch->ran_from += sef_since(last->ran_ns, look->ran_ns);
+		watch->spared_from += sef_since(sef_look_spared_ns(last),
+						sef_look_spared_ns(look));
+	}
+	watch->ran_oddly = false;
+}
+
+/* Of a step, which may have to be the one from which is counted. */
+void sef_watch_look_again(struct sef_watch *watch, struct sef_look *look)
+{
+	lockdep_assert_held(&watch->service->lock);
+
+	sef_look(watch->service, look);
+	if (watch->ran_from > look->ran_ns &&
+	    sef_look_is_of_same(&watch->look, look))
+		sef_watch_count_from(watch, look);
 }
 
 /* Why */
@@ -318,16 +340,18 @@ void sef_watch_take_first_look(struct sef_watch *watch)
 static bool sef_watch_had_its_time(const struct sef_watch *watch,
 				   const struct sef_look *look)
 {
-	u64 spared_ns = sef_since(watch->spared_from, sef_look_spared_ns(look));
-	u64 ran_ns = sef_since(watch->ran_from, look->ran_ns);
-	u64 ns = watch->set.timeout_ns;
+	const struct sef_look *counted = watch->ran_oddly ? &watch->look : look;
+	u64 ns = watch->set.timeout_ns, left_ns;
 
 	if (watch->grace_end)
 		ns = max(ns, watch->set.grace_ns);
-	if (watch->extend_max)
-		ns = max(ns, watch->set.extend_ns);
+	if (watch->extend_max) {
+		left_ns = sef_ns_since(watch->extend_end, watch->extend_max);
+		ns = max(ns, watch->set.extend_ns - left_ns);
+	}
 	return sef_look_is_of_same(&watch->look, look) &&
-	       min(ran_ns, spared_ns) >= ns;
+	       sef_since(watch->ran_from, counted->ran_ns) >= ns &&
+	       sef_since(watch->spared_from, sef_look_spared_ns(counted)) >= ns;
 }
 
 static bool sef_has_starved(const struct sef_watch *watch,

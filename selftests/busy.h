@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * CPUs that are kept busy: at a real-time priority, so that nothing of a lower one
- * runs there, which takes the kernel's own limit to it away for a while; or by
- * threads like any other.
+ * CPUs that are kept busy at a real-time priority, so that nothing of a lower one
+ * runs there. That takes the kernel's own limit to it away for a while.
  */
 #ifndef BUSY_H
 #define BUSY_H
@@ -99,12 +98,12 @@ static inline void set_timers(struct __test_metadata *_metadata, int priority)
 }
 
 /* Ends with the test, and in any case: nobody else may be able to end it. */
-static inline void be_hog(int cpu, int priority, int *running)
+static inline void be_hog(int cpu, int *running)
 {
 	__u64 end = now_ns() + 2 * PATIENCE * MSEC;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (!pin(0, cpu) || !set_fifo(priority))
+	if (!pin(0, cpu) || !set_fifo(BUSY_PRIORITY))
 		_exit(1);
 	__atomic_fetch_add(running, 1, __ATOMIC_RELAXED);
 	while (now_ns() < end)
@@ -112,31 +111,11 @@ static inline void be_hog(int cpu, int priority, int *running)
 	_exit(2);
 }
 
-/* At a real-time priority, or 0. Returns when all of them run. */
-static inline void start_hogs(struct __test_metadata *_metadata, struct busy *b,
-			      const int *cpus, int n, int priority)
-{
-	int i, looks = PATIENCE;
-
-	b->running = mmap(NULL, sizeof(*b->running), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_TRUE(b->running != MAP_FAILED);
-	for (i = 0; i < n; i++) {
-		b->hogs[i] = fork();
-		ASSERT_LE(0, b->hogs[i]);
-		if (!b->hogs[i])
-			be_hog(cpus[i], priority, b->running);
-		b->n++;
-	}
-	while (__atomic_load_n(b->running, __ATOMIC_RELAXED) < n && looks--)
-		poll(NULL, 0, 1);
-	ASSERT_LE(0, looks);
-}
-
+/* Returns when all of them run. */
 static inline void start_busy(struct __test_metadata *_metadata, struct busy *b,
 			      const int *cpus, int n)
 {
-	int fd = open(RT_RUNTIME, O_RDONLY | O_CLOEXEC);
+	int i, looks = PATIENCE, fd = open(RT_RUNTIME, O_RDONLY | O_CLOEXEC);
 
 	ASSERT_LE(0, fd);
 	ASSERT_LT(0, read(fd, b->rt_runtime, sizeof(b->rt_runtime) - 1));
@@ -146,7 +125,19 @@ static inline void start_busy(struct __test_metadata *_metadata, struct busy *b,
 		set_timers(_metadata, BUSY_PRIORITY + 2);
 	}
 	set_rt_runtime(_metadata, "-1");
-	start_hogs(_metadata, b, cpus, n, BUSY_PRIORITY);
+	b->running = mmap(NULL, sizeof(*b->running), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_TRUE(b->running != MAP_FAILED);
+	for (i = 0; i < n; i++) {
+		b->hogs[i] = fork();
+		ASSERT_LE(0, b->hogs[i]);
+		if (!b->hogs[i])
+			be_hog(cpus[i], b->running);
+		b->n++;
+	}
+	while (__atomic_load_n(b->running, __ATOMIC_RELAXED) < n && looks--)
+		poll(NULL, 0, 1);
+	ASSERT_LE(0, looks);
 }
 
 /* May be called again, and where nothing was started. */

@@ -97,13 +97,14 @@ enum sef_state {
  * @SEF_WHY_STOPPED: stopped by a signal, as by SIGSTOP or job control.
  * @SEF_WHY_TRACED: held by a debugger.
  * @SEF_WHY_FROZEN: frozen, by its cgroup or for a suspend of the machine.
- * @SEF_WHY_STARVED: runnable, and without a CPU for half of the time or more. But not
- *	once it has had one, by the looks since its last pong, for as long as the
- *	timeout (before the first: the grace; after an EXTEND: the watch's @extend_ns;
- *	if that is longer): a thread that spins where others leave it less has spun
- *	then. That begins anew with an EXTEND, a signal of the watch, other times of
- *	the watch, a suspend, and where the machine stood still for a quarter of the
- *	timeout.
+ * @SEF_WHY_STARVED: runnable, and without a CPU for half of the time or more. But no
+ *	longer once it has run, by the looks since its last pong, for as long as the
+ *	timeout (or, if that is longer, the grace before the first pong, what an EXTEND
+ *	was granted): then others are not why a thread that spins is silent. The count
+ *	begins anew with another thread or program, the first EXTEND after a pong, the
+ *	signal of the watch, another @timeout_ns, @grace_ns or @extend_ns, and a
+ *	suspend; what it runs between two looks with a stall of a quarter of the
+ *	timeout is left out.
  * @SEF_WHY_STALLED: the machine stood still, or the CPU that the service was on,
  *	for a quarter of the timeout or more: the kernel's own timer was late, or the
  *	CPU did not answer an interrupt.
