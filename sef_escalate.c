@@ -115,6 +115,15 @@ static enum sef_step sef_escalate_next(const struct sef_watch *watch,
 	return kill ? SEF_STEP_KILL : SEF_STEP_LAST;
 }
 
+/* How long the service has until the next step; 0 if there is none. */
+u64 sef_escalate_delay_ns(const struct sef_watch *watch)
+{
+	u64 delay_ns;
+
+	sef_escalate_next(watch, &watch->set, &delay_ns);
+	return delay_ns;
+}
+
 /*
  * Each step is timed from when the one before was due, so that the lateness of several
  * timers does not add up. But if that was so late, excused or not, that half of the time

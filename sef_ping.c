@@ -276,6 +276,7 @@ static void sef_watch_miss(struct sef_watch *watch, ktime_t now)
 	svc->counts.missed++;
 	trace_sef_miss(watch, seq);
 	if (watch->misses <= watch->set.tolerate) {
+		sef_watch_give_time(watch);
 		sef_watch_enter(watch, SEF_STATE_LATE, seq, now);
 	} else if (watch->state != SEF_STATE_UNRESPONSIVE) {
 		sef_watch_enter(watch, SEF_STATE_UNRESPONSIVE, seq, now);

@@ -370,8 +370,8 @@ struct sef_watch {
 	ktime_t			look_time;	/* of its first look, or MAX */
 	struct sef_look		look;		/* that look, once taken */
 	struct sef_look		last_look;	/* the one before it */
-	u64			ran_from;	/* its ran_ns where the count begins; MAX: not yet */
-	u64			spared_from;	/* and how long it had not waited */
+	u64			ran_from;	/* its ran_ns to count from, or MAX */
+	u64			spared_from;	/* so long it had not waited then */
 	ktime_t			probe_time;	/* of its last probe, or MAX */
 	struct sef_probe	probe;
 	u64			stalled_ns;	/* that the machine stood still */
@@ -493,6 +493,7 @@ void sef_queue_exit(void);
 void sef_authority_take(struct sef_authority *authority);
 void sef_authority_drop(struct sef_authority *authority);
 bool sef_escalates(const struct sef_watch_args *args);
+u64 sef_escalate_delay_ns(const struct sef_watch *watch);
 void sef_escalate_begin(struct sef_watch *watch, ktime_t due, ktime_t now);
 void sef_escalate_change(struct sef_watch *watch,
 			 const struct sef_watch_args *was, ktime_t now);

@@ -320,35 +320,47 @@ void sef_watch_take_first_look(struct sef_watch *watch)
 	watch->ran_oddly = false;
 }
 
-/* Of a step, which may have to be the one from which is counted. */
+/* Of a step, which may be the one to count from: also after the machine stood still. */
 void sef_watch_look_again(struct sef_watch *watch, struct sef_look *look)
 {
 	lockdep_assert_held(&watch->service->lock);
 
 	sef_look(watch->service, look);
-	if (watch->ran_from > look->ran_ns &&
-	    sef_look_is_of_same(&watch->look, look))
-		sef_watch_count_from(watch, look);
+	if (!sef_look_is_of_same(&watch->look, look) ||
+	    (watch->ran_from <= look->ran_ns && !watch->ran_oddly))
+		return;
+	sef_watch_count_from(watch, look);
+	watch->ran_oddly = false;
 }
 
 /* Why */
 
-/*
- * Has it had a CPU for as long as it is given to answer? Then others that keep its
- * CPU busy are not why it is silent: a loop that has hung waits for them too.
- */
-static bool sef_watch_had_its_time(const struct sef_watch *watch,
-				   const struct sef_look *look)
+/* How long it may be silent on a CPU of its own; given up, until the next step. */
+static u64 sef_watch_silence_ns(const struct sef_watch *watch)
 {
-	const struct sef_look *counted = watch->ran_oddly ? &watch->look : look;
-	u64 ns = watch->set.timeout_ns, left_ns;
+	u64 ns = watch->set.period_ns + watch->set.timeout_ns, left_ns;
 
+	if (watch->state == SEF_STATE_UNRESPONSIVE)
+		return sef_escalate_delay_ns(watch) ?: ns;
 	if (watch->grace_end)
 		ns = max(ns, watch->set.grace_ns);
 	if (watch->extend_max) {
 		left_ns = sef_ns_since(watch->extend_end, watch->extend_max);
 		ns = max(ns, watch->set.extend_ns - left_ns);
 	}
+	return ns;
+}
+
+/*
+ * Has it had a CPU for so long? Then others that keep it busy are not why it is silent:
+ * a loop that has hung waits for them too.
+ */
+static bool sef_watch_had_its_time(const struct sef_watch *watch,
+				   const struct sef_look *look)
+{
+	const struct sef_look *counted = watch->ran_oddly ? &watch->look : look;
+	u64 ns = sef_watch_silence_ns(watch);
+
 	return sef_look_is_of_same(&watch->look, look) &&
 	       sef_since(watch->ran_from, counted->ran_ns) >= ns &&
 	       sef_since(watch->spared_from, sef_look_spared_ns(counted)) >= ns;

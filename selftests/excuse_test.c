@@ -549,7 +549,8 @@ static __u64 cpu_ns(struct __test_metadata *_metadata, const struct servant *s)
 	return read_clock(clock);
 }
 
-#define SHARED		(400 * MSEC)
+#define SHARED		(300 * MSEC)	/* the timeout */
+#define SILENT		(SHARED * 5 / 4) /* and the period */
 
 /* Among others on one CPU, and watched. @args has what is not the same for all. */
 static __u64 begin_sharing(struct __test_metadata *_metadata,
@@ -558,7 +559,7 @@ static __u64 begin_sharing(struct __test_metadata *_metadata,
 {
 	args.id = new_serving(_metadata, s, obey, 0);
 	args.cookie = ~args.id;
-	args.period_ns = SHARED;
+	args.period_ns = SILENT - SHARED;
 	args.timeout_ns = SHARED;
 	args.excuse = SEF_EXCUSE_DEFAULT;
 	ASSERT_TRUE(pin(s->pid, self->cpus[1]));
@@ -582,76 +583,69 @@ static bool was_shared(struct __test_metadata *_metadata, int sup, __u64 id)
 	return args.waited_ns && args.waited_ns >= args.window_ns / 2;
 }
 
-/* The loop that has hung. */
-static bool has_its_end(struct __test_metadata *_metadata, struct servant *s, int sup,
-			__u64 id)
+/* The loop that has hung: returns whether it has its end. */
+static bool check_hung(struct __test_metadata *_metadata, const struct servant *s,
+		       const struct sef_status_args *st)
 {
-	struct sef_status_args st;
-
-	do {
-		poll(NULL, 0, 1);
-		get_status(_metadata, sup, id, &st);
-	} while (st.state != SEF_STATE_UNRESPONSIVE);
-	if (!was_shared(_metadata, sup, id))
+	if (st->state != SEF_STATE_UNRESPONSIVE)
 		return false;
-	EXPECT_EQ(1, st.misses);
-	EXPECT_TRUE(st.why == SEF_WHY_SPUN_USER || st.why == SEF_WHY_UNKNOWN)
-		TH_LOG("why: %u", st.why);
-	EXPECT_LE(SHARED, cpu_ns(_metadata, s));
+	EXPECT_EQ(1, st->missed);
+	EXPECT_TRUE(st->why == SEF_WHY_SPUN_USER || st->why == SEF_WHY_UNKNOWN)
+		TH_LOG("why: %u", st->why);
+	EXPECT_LE(SILENT, cpu_ns(_metadata, s));
 	return true;
 }
 
-/* Who answers, all the time that he runs so long. */
-static bool has_no_miss(struct __test_metadata *_metadata, struct servant *s, int sup,
-			__u64 id)
+/* Who answers: has he run for so long that he would have had it? */
+static bool check_slow(struct __test_metadata *_metadata, const struct servant *s,
+		       const struct sef_status_args *st)
 {
-	struct sef_status_args st;
-
-	do {
-		poll(NULL, 0, 1);
-		get_status(_metadata, sup, id, &st);
-		if (st.missed && !was_shared(_metadata, sup, id))
-			return false;
-	} while (!st.missed && cpu_ns(_metadata, s) < SHARED * 5 / 2);
-	EXPECT_EQ(0, st.missed)
-		TH_LOG("service %llu", id);
-	EXPECT_LT(0, st.pong_seq);
-	return true;
+	EXPECT_EQ(0, st->missed)
+		TH_LOG("service %llu", st->id);
+	return st->missed || (st->pong_seq && cpu_ns(_metadata, s) > SILENT * 3);
 }
 
+/* Until all have been seen to do what they are to; or false, if it was not shared. */
 static bool share(struct __test_metadata *_metadata, FIXTURE_DATA(starved) *self)
 {
 	static const struct sef_watch_args sets[] = {
+		{ .flags = 0 },		/* the one that hangs */
 		{ .flags = 0 },
 		{ .flags = SEF_WATCH_STRICT },
-		{ .grace_ns = 2 * SHARED },
-		{ .extend_ns = 2 * SHARED },
+		{ .grace_ns = 4 * SHARED },
+		{ .extend_ns = 4 * SHARED },
 	};
-	struct servant hung, slow[ARRAY_SIZE(sets)];
-	__u64 id, ids[ARRAY_SIZE(sets)];
+	struct servant s[ARRAY_SIZE(sets)];
+	bool done[ARRAY_SIZE(sets)] = {}, shared = true;
+	__u64 ids[ARRAY_SIZE(sets)];
 	int sup = new_file(_metadata);
-	unsigned int i;
-	bool shared;
+	struct sef_status_args st;
+	unsigned int i, n = 0;
 
 	for (i = 0; i < ARRAY_SIZE(sets); i++) {
-		ids[i] = begin_sharing(_metadata, self, &slow[i], sup, sets[i]);
+		ids[i] = begin_sharing(_metadata, self, &s[i], sup, sets[i]);
 		if (sets[i].grace_ns || sets[i].extend_ns) {
-			send_order(_metadata, &slow[i], DO_THINK, SHARED * 3 / 2);
-			send_order(_metadata, &slow[i], DO_PONG, 0);
+			send_order(_metadata, &s[i], DO_THINK, SHARED * 3);
+			send_order(_metadata, &s[i], DO_PONG, 0);
 		}
-		send_order(_metadata, &slow[i], DO_ANSWER_ALL, SHARED * 6 / 10);
+		send_order(_metadata, &s[i], i ? DO_ANSWER_ALL : DO_SPIN,
+			   SHARED * 6 / 10);
 	}
-	id = begin_sharing(_metadata, self, &hung, sup, sets[0]);
-	send_order(_metadata, &hung, DO_SPIN, 0);
 
-	shared = has_its_end(_metadata, &hung, sup, id);
-	for (i = 0; shared && i < ARRAY_SIZE(sets); i++)
-		shared = has_no_miss(_metadata, &slow[i], sup, ids[i]);
+	while (shared && n < ARRAY_SIZE(sets)) {
+		i = (i + 1) % ARRAY_SIZE(sets);
+		poll(NULL, 0, 1);
+		get_status(_metadata, sup, ids[i], &st);
+		if (done[i])
+			continue;
+		shared = !st.missed || was_shared(_metadata, sup, ids[i]);
+		done[i] = shared && (i ? check_slow : check_hung)(_metadata, &s[i], &st);
+		n += done[i];
+	}
 
 	EXPECT_EQ(0, close(sup));
-	end_servant(_metadata, &hung);
 	for (i = 0; i < ARRAY_SIZE(sets); i++)
-		end_servant(_metadata, &slow[i]);
+		end_servant(_metadata, &s[i]);
 	return shared;
 }
 
@@ -689,15 +683,16 @@ TEST_F(starved, step_after_its_time) {
 	id = new_serving(_metadata, &hung, obey, 0);
 	ASSERT_TRUE(pin(hung.pid, self->cpus[1]));
 	fill_watch(&args, id, HOUR, SHARED, 0);
-	args.excuse = SEF_EXCUSE_DEFAULT;
+	args.excuse = SEF_EXCUSE(SEF_WHY_STARVED);
 	args.signal = SIGURG;
-	args.kill_ns = SHARED;
+	args.kill_ns = 2 * SHARED;
 	ASSERT_EQ(0, set_watch(self->sup, &args));
 	until(_metadata, self->sup, id, SEF_STATE_UNRESPONSIVE, &ev);
 	EXPECT_EQ(SEF_WHY_ASLEEP, ev.why);
 	send_order(_metadata, &hung, DO_SPIN, 0);
 	until(_metadata, self->sup, id, SEF_STATE_DEAD, &ev);
 	EXPECT_EQ(SIGKILL, ev.wait_status);
+	EXPECT_LE(2 * SHARED, cpu_ns(_metadata, &hung));
 	end_servant(_metadata, &hung);
 	for (i = 0; i < ARRAY_SIZE(others); i++)
 		end_servant(_metadata, &others[i]);

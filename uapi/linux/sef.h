@@ -99,12 +99,13 @@ enum sef_state {
  * @SEF_WHY_FROZEN: frozen, by its cgroup or for a suspend of the machine.
  * @SEF_WHY_STARVED: runnable, and without a CPU for half of the time or more. But no
  *	longer once it has run, by the looks since its last pong, for as long as the
- *	timeout (or, if that is longer, the grace before the first pong, what an EXTEND
- *	was granted): then others are not why a thread that spins is silent. The count
- *	begins anew with another thread or program, the first EXTEND after a pong, the
- *	signal of the watch, another @timeout_ns, @grace_ns or @extend_ns, and a
- *	suspend; what it runs between two looks with a stall of a quarter of the
- *	timeout is left out.
+ *	period and the timeout (or, if that is longer, the grace before the first pong,
+ *	what an EXTEND was granted; for a step, the time until it): then others are not
+ *	why a thread that spins is silent. The count begins anew with another thread,
+ *	a miss that is tolerated, the first EXTEND after a pong, the signal of the
+ *	watch, another @timeout_ns, @grace_ns or @extend_ns, and a suspend. What it
+ *	runs between two looks with stalls in between that come to a quarter of the
+ *	timeout does not count.
  * @SEF_WHY_STALLED: the machine stood still, or the CPU that the service was on,
  *	for a quarter of the timeout or more: the kernel's own timer was late, or the
  *	CPU did not answer an interrupt.
