@@ -589,7 +589,7 @@ static bool check_hung(struct __test_metadata *_metadata, const struct servant *
 {
 	if (st->state != SEF_STATE_UNRESPONSIVE)
 		return false;
-	EXPECT_EQ(1, st->missed);
+	EXPECT_LE(1, st->missed);
 	EXPECT_TRUE(st->why == SEF_WHY_SPUN_USER || st->why == SEF_WHY_UNKNOWN)
 		TH_LOG("why: %u", st->why);
 	EXPECT_LE(SILENT, cpu_ns(_metadata, s));
@@ -628,9 +628,10 @@ static bool share(struct __test_metadata *_metadata, FIXTURE_DATA(starved) *self
 			send_order(_metadata, &s[i], DO_THINK, SHARED * 3);
 			send_order(_metadata, &s[i], DO_PONG, 0);
 		}
-		send_order(_metadata, &s[i], i ? DO_ANSWER_ALL : DO_SPIN,
-			   SHARED * 6 / 10);
+		if (i)
+			send_order(_metadata, &s[i], DO_ANSWER_ALL, SHARED * 6 / 10);
 	}
+	send_order(_metadata, &s[0], DO_SPIN, 0);
 
 	while (shared && n < ARRAY_SIZE(sets)) {
 		i = (i + 1) % ARRAY_SIZE(sets);
@@ -685,14 +686,14 @@ TEST_F(starved, step_after_its_time) {
 	fill_watch(&args, id, HOUR, SHARED, 0);
 	args.excuse = SEF_EXCUSE(SEF_WHY_STARVED);
 	args.signal = SIGURG;
-	args.kill_ns = 2 * SHARED;
+	args.kill_ns = 3 * SHARED;
 	ASSERT_EQ(0, set_watch(self->sup, &args));
 	until(_metadata, self->sup, id, SEF_STATE_UNRESPONSIVE, &ev);
 	EXPECT_EQ(SEF_WHY_ASLEEP, ev.why);
 	send_order(_metadata, &hung, DO_SPIN, 0);
 	until(_metadata, self->sup, id, SEF_STATE_DEAD, &ev);
 	EXPECT_EQ(SIGKILL, ev.wait_status);
-	EXPECT_LE(2 * SHARED, cpu_ns(_metadata, &hung));
+	EXPECT_LE(3 * SHARED, cpu_ns(_metadata, &hung));
 	end_servant(_metadata, &hung);
 	for (i = 0; i < ARRAY_SIZE(others); i++)
 		end_servant(_metadata, &others[i]);
